@@ -1,0 +1,1 @@
+"""Benchmarks: one question a file, asked of jaxrnn and of other libraries."""

@@ -1,0 +1,56 @@
+"""One strict session: what JAX and Python let pass by default fails here."""
+
+from collections.abc import Generator, Iterator
+
+import jax
+import pytest
+from hypothesis import settings
+
+# The same numbers on every machine, unless JAX_PLATFORMS asks for another.
+if not jax.config.jax_platforms:
+    jax.config.update("jax_platforms", "cpu")
+# The laws compare in float64, where a wrong equation stands far above the rounding.
+# So an array that must be float32 has to say so: jnp.zeros(3, jnp.float32).
+jax.config.update("jax_enable_x64", True)
+# No dtype changes unless the code says so. Ranks may differ: [B, H] + [H] is how the
+# equations add a bias.
+jax.config.update("jax_numpy_dtype_promotion", "strict")
+# Eight simulated devices, for the law that sharded equals whole. Not by XLA_FLAGS, for
+# every subprocess of a test would inherit those.
+jax.config.update("jax_num_cpu_devices", 8)
+# One compilation per shape is a law: a cache on disk would answer in its place.
+jax.config.update("jax_enable_compilation_cache", False)
+
+# A first example compiles, so none has a deadline; and no failure by chance.
+settings.register_profile("jaxrnn", deadline=None, derandomize=True)
+settings.load_profile("jaxrnn")
+
+# Assertions in the helpers that tests share explain themselves as those in tests do.
+pytest.register_assert_rewrite("laws")
+
+
+@pytest.fixture
+def standard_promotion() -> Iterator[None]:
+    """JAX's usual promotion, for a test that runs optax's Adam or one of its schedules.
+
+    Both combine a Python float with their int32 step count, which strict promotion
+    forbids: `pytestmark = pytest.mark.usefixtures("standard_promotion")`.
+    """
+    with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+class DoctestsAsTheirReaderRunsThem:
+    """Examples in docstrings run with JAX's own settings, not with those above."""
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, None, None]:
+        if not isinstance(item, pytest.DoctestItem):
+            return (yield)
+        with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+            return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # As a plugin the hook sees every item; in this file, only those below tests/.
+    config.pluginmanager.register(DoctestsAsTheirReaderRunsThem())
