@@ -1,0 +1,1 @@
+"""The applications, each a short composition of the rooms below."""
