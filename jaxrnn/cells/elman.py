@@ -1,0 +1,54 @@
+"""The vanilla recurrent network."""
+
+from jaxrnn.activations import Activation, activation
+from jaxrnn.cell import Cell
+from jaxrnn.cells.gates import gate_params
+from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
+from jaxrnn.product import matmul
+from jaxrnn.typing import Array, Key, PyTree, Size
+
+
+class Elman(Cell):
+    """The vanilla recurrent network: h = f(W x + U h' + b), and the output is h.
+
+    The lectures' y = V h + c is a `Dense` behind it: `Stack(Elman(H), Dense(n))`.
+
+    Args:
+      hidden_size: H; the parameters are `kernel` W `[input_size, H]`,
+        `recurrent_kernel` U `[H, H]` and `bias` b `[H]`.
+      activation: f, by name ("tanh", "relu", "sigmoid", "identity", any of `jax.nn`)
+        or a function at the top level of a module.
+      kernel_init: of W.
+      recurrent_init: of U.
+
+    References:
+      Elman 1990; all five lectures ("vanilla RNN").
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxrnn as jr
+      >>> cell = jr.Elman(4, activation="relu")
+      >>> params = cell.init(jax.random.key(0), 3)
+      >>> carry, ys = jr.unroll(cell, params, jnp.ones((7, 2, 3)))
+      >>> bool((ys[-1] == carry).all())
+      True
+    """
+
+    hidden_size: int
+    activation: Activation = "tanh"
+    kernel_init: Initializer = LecunNormal()
+    recurrent_init: Initializer = Orthogonal()
+
+    def __post_init__(self) -> None:
+        activation(self.activation)
+        super().__post_init__()
+
+    def init(self, key: Key, input_size: Size | None = None) -> PyTree:
+        params = gate_params(self, key, input_size, gates=1)
+        return params | {"bias": params["bias"].reshape(-1)}
+
+    def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
+        return matmul(x, ready["kernel"]) + ready["bias"]
+
+    def recur(self, ready: PyTree, carry: Array, z: Array) -> tuple[Array, Array]:
+        h = activation(self.activation)(z + matmul(carry, ready["recurrent_kernel"]))
+        return h, h

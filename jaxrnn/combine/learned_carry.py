@@ -1,0 +1,88 @@
+"""An initial state that is learned."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cell import Cell
+from jaxrnn.typing import Array, Key, PyTree, Shape, Size
+
+
+class LearnedCarry(Cell):
+    """A cell whose initial carry is a parameter: "either set to all 0, or learn it".
+
+    One carry serves all rows; it begins as the cell's own initial carry. Resets go back
+    to it.
+
+    Args:
+      cell: the cell; its parameters are under `cell`, the carry, one row of it, under
+        `carry`, a list of its leaves.
+
+    References:
+      Lecture 001.
+
+    Example:
+      >>> import jaxrnn as jr
+      >>> cell = jr.LearnedCarry(jr.LSTM(4))
+      >>> params = cell.init(jax.random.key(0), 3)
+      >>> [leaf.shape for leaf in params["carry"]]
+      [(4,), (4,)]
+    """
+
+    cell: Cell
+
+    @property
+    def input_ndim(self) -> Any:  # type: ignore[override]
+        return self.cell.input_ndim
+
+    def init(self, key: Key, input_size: Size | None = None) -> PyTree:
+        params = self.cell.init(key, input_size)
+        carry = self.cell.initial_carry(self.cell.prepare(params), ())
+        dtype = self.param_dtype or jnp.float32
+        learned = lambda a: (
+            a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.inexact) else a
+        )
+        return {"cell": params, "carry": jax.tree.leaves(jax.tree.map(learned, carry))}
+
+    def output_size(self, input_size: Size | None) -> Size:
+        return self.cell.output_size(input_size)
+
+    def prepare(
+        self,
+        params: PyTree,
+        *,
+        input_shape: Shape | None = None,
+        key: Key | None = None,
+        context: PyTree = None,
+    ) -> PyTree:
+        ready = self.cell.prepare(
+            params["cell"], input_shape=input_shape, key=key, context=context
+        )
+        return {"cell": ready, "carry": params["carry"]}
+
+    def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:
+        plain = self.cell.initial_carry(ready["cell"], batch_shape)
+        leaves, tree = jax.tree.flatten(plain)
+        learned = zip(leaves, ready["carry"], strict=True)
+        rows = [jnp.broadcast_to(own.astype(a.dtype), a.shape) for a, own in learned]
+        return jax.tree.unflatten(tree, rows)
+
+    def project(self, ready: PyTree, x: PyTree, *, key: Key | None = None) -> PyTree:
+        return self.cell.project(ready["cell"], x, key=key)
+
+    def recur(self, ready: PyTree, carry: PyTree, z: PyTree) -> tuple[PyTree, PyTree]:
+        return self.cell.recur(ready["cell"], carry, z)
+
+    def over(
+        self, ready: PyTree, carry: PyTree, xs: PyTree, run: Any
+    ) -> tuple[PyTree, PyTree]:
+        if run.reset is None:
+            return run(self.cell, ready["cell"], carry, xs)
+        return run.scan(self, ready, carry, xs)  # resets go back to this cell's carry
+
+    def hidden(self, carry: PyTree) -> Array:
+        return self.cell.hidden(carry)
+
+    def with_hidden(self, carry: PyTree, hidden: Array) -> PyTree:
+        return self.cell.with_hidden(carry, hidden)

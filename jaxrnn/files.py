@@ -1,0 +1,267 @@
+"""A model in one file, which other people's programs can read; no pickle."""
+
+import importlib.metadata
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.cell import Cell
+from jaxrnn.spec import Spec
+from jaxrnn.typing import PyTree
+
+FORMAT = 1
+
+# How safetensors calls the dtypes that both it and JAX know.
+_DTYPES = {"BOOL": "bool", "BF16": "bfloat16", "C64": "complex64"} | {
+    f"{name[0].upper()}{bits}": f"{name}{bits}"
+    for name in ("float", "int", "uint")
+    for bits in (8, 16, 32, 64)
+    if (name, bits) != ("float", 8)
+}
+
+
+def save(path: str | os.PathLike, cell: Cell, params: PyTree) -> None:
+    """Writes a cell and its parameters to one file.
+
+    It is a safetensors file: any reader of that format finds the parameters, under
+    their places in the tree, such as "1/kernel". The header holds the cell, as JSON.
+    The file is replaced as a whole: after a kill at any moment the old one or the new
+    one is there.
+
+    Args:
+      path: of the file; what was there is replaced.
+      cell: the model. Functions in its fields must stand at the top level of a module.
+      params: its parameters: nested dicts and tuples of arrays.
+
+    Raises:
+      TypeError: for a tree, a dtype or a function that a file cannot hold.
+      OSError: if the file cannot be written; the old one stays.
+
+    Example:
+      >>> import tempfile, jaxrnn as jr
+      >>> cell = jr.LSTM(4)
+      >>> params = cell.init(jax.random.key(0), 3)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     jr.save(f"{folder}/model.safetensors", cell, params)
+      ...     cell, params = jr.load(f"{folder}/model.safetensors")
+      >>> cell, sorted(params)
+      (LSTM(4), ['bias', 'kernel', 'recurrent_kernel'])
+    """
+    from safetensors.numpy import save as to_bytes
+
+    if not isinstance(cell, Cell):
+        raise TypeError(f"`cell` must be a cell, got {cell!r}")
+    stated = _stated(params)
+    arrays = {
+        name: np.asarray(leaf, order="C") for name, leaf in _named(params).items()
+    }
+    header = {"cell": cell.to_json(), "params": stated, "arrays": checksum(arrays)}
+    write(path, to_bytes(arrays, {"jaxrnn": sealed(header)}))
+
+
+def load(
+    path: str | os.PathLike, *, known: Iterable[Callable[..., Any]] = ()
+) -> tuple[Any, PyTree]:
+    """Reads what `save` wrote: the same cell, the same tree, the same bits.
+
+    Nothing that stands in the file is run or imported.
+
+    Args:
+      path: of the file.
+      known: functions of your own that the cell's fields refer to. (A cell of your own
+        is known once the module that defines it is imported.)
+
+    Returns:
+      `(cell, params)`.
+
+    Raises:
+      ValueError: if the file is damaged, of a newer format, or none that `save` wrote;
+        if its arrays are not those that its header states, naming every difference; if
+        its cell is not known.
+      OSError: if the file cannot be read.
+    """
+    header, arrays = _read(path)
+    params = jax.tree.map_with_path(
+        lambda place, _: jnp.asarray(arrays[_name(place)]), header["params"]
+    )
+    narrowed = differences(_kinds(arrays), _kinds(_named(params)))
+    if narrowed:
+        raise ValueError(
+            f"{path} can only be loaded with jax_enable_x64 set:{narrowed}"
+        )
+    try:
+        return Spec.from_json(header["cell"], known=known), params
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} holds a cell that cannot be made: {error}") from error
+
+
+def write(path: str | os.PathLike, data: bytes) -> None:
+    """Writes a file so that a reader finds the old or the new one, never a part.
+
+    Args:
+      path: of the file.
+      data: its new content.
+
+    Raises:
+      OSError: if it cannot be written; the old one stays.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def kind(array: Any) -> str:
+    """An array's dtype and shape: "float32[3, 4]"."""
+    return f"{array.dtype}{list(array.shape)}"
+
+
+def differences(expected: dict[str, str], got: dict[str, str]) -> str:
+    """The names whose kinds differ, each on a line of its own; "" if none does.
+
+    Example:
+      >>> print(differences({"a": "int8[]", "b": "int8[2]"}, {"a": "int8[]"}))
+      <BLANKLINE>
+        b: expected int8[2], got nothing
+    """
+    return "".join(
+        f"\n  {name}: expected {expected.get(name, 'nothing')}, "
+        f"got {got.get(name, 'nothing')}"
+        for name in expected | got
+        if expected.get(name) != got.get(name)
+    )
+
+
+def checksum(arrays: dict[str, np.ndarray]) -> int:
+    """CRC-32 of the kinds and contents of arrays, by order of their names."""
+    checksum = 0
+    for name in sorted(arrays):
+        checksum = zlib.crc32(kind(arrays[name]).encode(), checksum)
+        checksum = zlib.crc32(arrays[name].tobytes(), checksum)
+    return checksum
+
+
+def sealed(header: dict[str, Any]) -> str:
+    """A header as JSON, with the number of its format and a checksum.
+
+    Example:
+      >>> unsealed(sealed({"name": "x"}), "here")["name"]
+      'x'
+    """
+    header = {"format": FORMAT, "jaxrnn": importlib.metadata.version("jaxrnn")} | header
+    return json.dumps(header | {"crc32": zlib.crc32(json.dumps(header).encode())})
+
+
+def unsealed(text: str | bytes, path: str | os.PathLike) -> dict[str, Any]:
+    """The header that `sealed` wrote.
+
+    Args:
+      text: the JSON.
+      path: where it stood.
+
+    Raises:
+      ValueError: if it is damaged, or of a newer format.
+    """
+    try:
+        header = json.loads(text)
+        if header["format"] > FORMAT:
+            raise ValueError(
+                f"{path} has format {header['format']}, but this jaxrnn reads formats up "
+                f"to {FORMAT}: load it with a newer one"
+            )
+        if header.pop("crc32") == zlib.crc32(json.dumps(header).encode()):
+            return header
+    except (
+        AttributeError,
+        KeyError,
+        TypeError,
+        UnicodeDecodeError,
+        json.JSONDecodeError,
+    ):
+        pass
+    raise ValueError(f"{path} is damaged: its header cannot be read")
+
+
+def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Header and arrays of a file, once they are whole and fit each other."""
+    from safetensors import SafetensorError, deserialize
+
+    data = Path(path).read_bytes()
+    try:
+        entries = dict(deserialize(data))
+    except SafetensorError as error:
+        message = f"{path} is no safetensors file, or a damaged one: {error}"
+        raise ValueError(message) from None
+    size = int.from_bytes(data[:8], "little")
+    metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    if "jaxrnn" not in metadata:
+        raise ValueError(f"{path} is a safetensors file, but none that jaxrnn wrote")
+    header = unsealed(metadata["jaxrnn"], path)
+    header["params"] = _tuples(header["params"])
+    kinds = {
+        name: f"{_DTYPES.get(entry['dtype'], entry['dtype'])}{entry['shape']}"
+        for name, entry in entries.items()
+    }
+    wrong = differences(_named(header["params"]), kinds)
+    if wrong:
+        raise ValueError(f"{path} holds other arrays than its header states:{wrong}")
+    arrays = {}
+    for name, entry in entries.items():
+        flat = np.frombuffer(entry["data"], jnp.dtype(_DTYPES[entry["dtype"]]))
+        arrays[name] = flat.reshape(entry["shape"])
+    if checksum(arrays) != header["arrays"]:
+        raise ValueError(f"{path} is damaged: its checksum does not fit")
+    return header, arrays
+
+
+def _stated(params: PyTree) -> PyTree:
+    """The tree with kinds in place of arrays, which JSON gives back as it is."""
+    for name, leaf in _named(params).items():
+        if str(getattr(leaf, "dtype", None)) not in _DTYPES.values():
+            what = kind(leaf) if hasattr(leaf, "dtype") else repr(leaf)
+            raise TypeError(
+                "`params` must hold arrays of dtypes that safetensors knows, "
+                f"got {what} at {name}"
+            )
+    kinds = jax.tree.map(kind, params)
+    read_back = _tuples(json.loads(json.dumps(kinds, default=lambda _: None)))
+    tree: Any = jax.tree.structure(params)
+    if jax.tree.structure(read_back) != tree or len(_named(params)) < tree.num_leaves:
+        raise TypeError(
+            "`params` must be nested dicts and tuples of arrays, with strings without "
+            f"/ for keys, got {tree}"
+        )
+    return kinds
+
+
+def _tuples(tree: Any) -> Any:
+    """The tree that JSON, which knows only lists, was made of."""
+    if isinstance(tree, dict):
+        return {key: _tuples(value) for key, value in tree.items()}
+    return tuple(map(_tuples, tree)) if isinstance(tree, list) else tree
+
+
+def _name(place: Any) -> str:
+    return jax.tree_util.keystr(place, simple=True, separator="/")
+
+
+def _named(tree: PyTree) -> dict[str, Any]:
+    return {_name(place): leaf for place, leaf in jax.tree.leaves_with_path(tree)}
+
+
+def _kinds(arrays: dict[str, Any]) -> dict[str, str]:
+    return {name: kind(array) for name, array in arrays.items()}

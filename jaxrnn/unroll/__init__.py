@@ -1,0 +1,3 @@
+"""Time: scans, masks, resets, deferred weight gradients, checkpoints. It names no cell."""
+
+from jaxrnn.unroll.unroll import unroll as unroll

@@ -1,0 +1,80 @@
+"""What a cell promises, checked where it is run, in the words of the contract."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cell import Cell
+from jaxrnn.checks import path_name
+from jaxrnn.typing import PyTree, Shape
+
+
+def check_step(cell: Cell, carry: PyTree, result: Any) -> tuple[PyTree, PyTree]:
+    """The result of `recur`, once it is a pair whose carry is like the one before."""
+    if not isinstance(result, tuple) or len(result) != 2:
+        raise TypeError(
+            f"`recur` of {cell} must return a pair (carry, output), got {_kind(result)}"
+        )
+    following, y = result
+    difference = first_difference(carry, following)
+    if difference is not None:
+        raise ValueError(
+            f"`recur` of {cell} must return a carry like the one it got, of the same "
+            f"tree, shapes and dtypes; {difference}"
+        )
+    return following, y
+
+
+def check_projection(cell: Cell, xs: PyTree, zs: PyTree) -> None:
+    """Every leaf that `project` makes keeps the time axis of its input."""
+    steps = jax.tree.leaves(xs)[0].shape[0]
+    for path, leaf in jax.tree.leaves_with_path(zs):
+        if leaf.ndim == 0 or leaf.shape[0] != steps:
+            raise ValueError(
+                f"`project` of {cell} must keep the leading axes of its input, here "
+                f"T = {steps}; z{path_name(path)} has shape {leaf.shape}"
+            )
+
+
+def check_initial_carry(cell: Cell, carry: PyTree, batch_shape: Shape) -> PyTree:
+    """The carry that `initial_carry` gave, once every leaf starts with the batch axes."""
+    for path, leaf in jax.tree.leaves_with_path(carry):
+        if jnp.shape(leaf)[: len(batch_shape)] != batch_shape:
+            raise ValueError(
+                f"`initial_carry` of {cell} must give leaves that start with the batch "
+                f"axes {batch_shape}; carry{path_name(path)} has shape {jnp.shape(leaf)}"
+            )
+    return carry
+
+
+def check_given_carry(carry: PyTree, expected: PyTree) -> PyTree:
+    """The user's carry, Python numbers made arrays, once it is like the expected one."""
+    plain = jax.tree.map(jnp.asarray, carry)
+    if jax.tree.structure(plain) == jax.tree.structure(expected):
+        weak = lambda a: getattr(a, "weak_type", False)
+        plain = jax.tree.map(
+            lambda a, e: a.astype(e.dtype) if weak(a) else a, plain, expected
+        )
+    difference = first_difference(expected, plain)
+    if difference is not None:
+        raise ValueError(f"`carry` must be like the cell's initial carry; {difference}")
+    return plain
+
+
+def first_difference(expected: PyTree, got: PyTree) -> str | None:
+    """Where two trees of arrays differ in tree, shape or dtype, in words; None: nowhere."""
+    trees = jax.tree.structure(expected), jax.tree.structure(got)
+    if trees[0] != trees[1]:
+        return f"expected the tree {trees[0]}, got {trees[1]}"
+    pairs = zip(jax.tree.leaves_with_path(expected), jax.tree.leaves(got), strict=True)
+    for (path, a), b in pairs:
+        if jnp.shape(a) != jnp.shape(b) or a.dtype != jnp.result_type(b):
+            return f"at carry{path_name(path)} expected {_kind(a)}, got {_kind(b)}"
+    return None
+
+
+def _kind(value: Any) -> str:
+    if hasattr(value, "dtype"):
+        return f"{value.dtype}{list(value.shape)}"
+    return type(value).__name__

@@ -1,0 +1,163 @@
+"""The engine: what a cell's `over` is handed to run the cells inside it through time."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxrnn.cell import Cell
+from jaxrnn.typing import Array, Key, PyTree, Shape
+from jaxrnn.unroll import deferred
+from jaxrnn.unroll.arrange import Arrays
+from jaxrnn.unroll.chunks import scan_chunks
+from jaxrnn.unroll.contract import check_projection, check_step
+from jaxrnn.unroll.masks import select, zero_padding
+
+
+class Recorded:
+    """A leaf of a carry: its last value, and its value after every step.
+
+    It is no pytree, so a container puts it into its own carry as it would an array, and
+    the whole carry's history comes out without any container knowing of it.
+    """
+
+    def __init__(self, last: Array, history: Array) -> None:
+        self.last, self.history = last, history
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """Runs a cell through time: `run(cell, ready, carry, xs) -> (carry, ys)`.
+
+    It holds what is the same for every cell of a model, and names none of them.
+
+    Attributes:
+      batch_shape: the axes between time and one row's input.
+      mask: `[T, *batch]`, True at real steps; None: all are.
+      reset: `[T, *batch]`, True where a segment starts, in input order.
+      ends: `[T, *batch]`, True where one ends: what `reset` means going backwards.
+      keys: `[T]`, one key a step; None: evaluation.
+      backwards: from the last step to the first.
+      checkpoint: steps in a chunk; None: the whole sequence is one.
+      recording: carries come out as `Recorded` leaves.
+    """
+
+    batch_shape: Shape
+    mask: Array | None = None
+    reset: Array | None = None
+    ends: Array | None = None
+    keys: Key | None = None
+    backwards: bool = False
+    checkpoint: int | None = None
+    recording: bool = False
+
+    @property
+    def reversed(self) -> "Run":
+        """The same run in the other direction."""
+        return dataclasses.replace(self, backwards=not self.backwards)
+
+    def __call__(
+        self,
+        cell: Cell,
+        ready: PyTree,
+        carry: PyTree,
+        xs: PyTree,
+        *,
+        place: int | None = None,
+    ) -> tuple[PyTree, PyTree]:
+        """Run `cell`; padding goes in as zeros and comes out as zeros.
+
+        Args:
+          cell: any cell.
+          ready: what its `prepare` returned.
+          carry: the state before its first step.
+          xs: its inputs, time first.
+          place: which of several cells this is, so that each draws its own numbers.
+        """
+        run = self if place is None else self._at(place)
+        if run.checkpoint is not None and cell.causal:
+            return run._in_chunks(cell, ready, carry, xs)
+        xs = zero_padding(run.mask, xs)
+        carry, ys = cell.over(ready, carry, xs, run)
+        return carry, zero_padding(run.mask, cell.cast_output(ys))
+
+    def project(self, cell: Cell, ready: PyTree, xs: PyTree) -> PyTree:
+        """`cell.project` of all steps at once, each with its own key."""
+        if self.keys is None:
+            return cell.project(ready, xs)
+        return jax.vmap(lambda x, key: cell.project(ready, x, key=key))(xs, self.keys)
+
+    def scan(
+        self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
+    ) -> tuple[PyTree, PyTree]:
+        """`cell.recur` step by step, holding carries at padding and replacing them at resets."""
+        zs = self.project(cell, ready, xs)
+        check_projection(cell, xs, zs)
+        flags = (self.mask, self.ends if self.backwards else self.reset)
+
+        def step(ready: PyTree, carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
+            z, (mask, reset) = inputs
+            if reset is not None:
+                carry = select(
+                    reset, cell.initial_carry(ready, self.batch_shape), carry
+                )
+            following, y = check_step(cell, carry, cell.recur(ready, carry, z))
+            following = select(mask, following, carry)
+            return following, (y, following if self.recording else None)
+
+        last, (ys, history) = deferred.scan(
+            step, ready, carry, (zs, flags), reverse=self.backwards
+        )
+        return (jax.tree.map(Recorded, last, history) if self.recording else last), ys
+
+    @property
+    def flags(self) -> tuple[Array | None, ...]:
+        """What the run knows of every step, time first."""
+        return self.mask, self.reset, self.ends, self.keys
+
+    def over(self, flags: tuple[Array | None, ...]) -> "Run":
+        """This run over other steps, with their `flags`."""
+        mask, reset, ends, keys = flags
+        return dataclasses.replace(self, mask=mask, reset=reset, ends=ends, keys=keys)
+
+    def with_arrays(self, arrays: Arrays, key: Key | None, start: int | Array) -> "Run":
+        """This run over the flags of a sequence, step t drawing from `fold_in(key, start + t)`."""
+        reset, keys, ends = arrays.reset, None, None
+        if reset is not None:
+            ends = jnp.concatenate([reset[1:], jnp.zeros_like(reset[:1])])
+        if key is not None:
+            steps = jnp.arange(jax.tree.leaves(arrays.xs)[0].shape[0])
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, start + steps)
+        return self.over((arrays.mask, reset, ends, keys))
+
+    def _at(self, place: int) -> "Run":
+        if self.keys is None:
+            return self
+        keys = jax.vmap(jax.random.fold_in, (0, None))(self.keys, place)
+        return dataclasses.replace(self, keys=keys)
+
+    def _in_chunks(
+        self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
+    ) -> tuple[PyTree, PyTree]:
+        def chunk(carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
+            xs, flags = inputs
+            carry, ys = whole.over(flags)(cell, ready, carry, xs)
+            return last_of(carry), (ys, history_of(carry) if self.recording else None)
+
+        whole = dataclasses.replace(self, checkpoint=None)
+        inputs = (xs, self.flags)
+        last, (ys, history) = scan_chunks(
+            chunk, carry, inputs, self.checkpoint, reverse=self.backwards
+        )
+        return (jax.tree.map(Recorded, last, history) if self.recording else last), ys
+
+
+def last_of(carry: PyTree) -> PyTree:
+    """The carry after the last step, of a run that recorded or did not."""
+    return jax.tree.map(lambda a: a.last if isinstance(a, Recorded) else a, carry)
+
+
+def history_of(carry: PyTree) -> PyTree:
+    """The carry after every step, stacked, of a run that recorded."""
+    return jax.tree.map(lambda a: a.history, carry)
