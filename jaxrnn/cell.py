@@ -105,8 +105,17 @@ class Cell(Spec):
                 if isinstance(part, Cell):
                     yield part
 
+    def layers(
+        self, params: PyTree, input_size: Size | None = None
+    ) -> Iterator[tuple[str, "Cell", PyTree, Size | None]]:
+        """The cells inside, each as `(name, cell, params, input_size)`, for a summary.
+
+        A container states them; the params of each are a part of its own.
+        """
+        yield from ()
+
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
-        """Random parameters, once per model: a dict of arrays (a tuple in a `Stack`)."""
+        """Random parameters, once per model: a dict of arrays or a tuple of them."""
         raise NotImplementedError(f"{type(self).__name__} must define `init`")
 
     def output_size(self, input_size: Size | None) -> Size:
@@ -188,7 +197,7 @@ class Cell(Spec):
         return jax.tree.map(lambda a: a.astype(dtype) if floating(a) else a, y)
 
     def check_input(self, xs: PyTree) -> None:
-        """Raise for values that this cell cannot take; called while they are concrete."""
+        """Raise for values that this cell cannot take, where they are concrete."""
         for part in self.parts():
             part.check_input(xs)
             break

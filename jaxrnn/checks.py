@@ -41,6 +41,13 @@ def path_name(path: Any) -> str:
     return jax.tree_util.keystr(path)
 
 
+def kind(value: Any) -> str:
+    """An array's dtype and shape, such as `float32[3, 4]`; else the type's name."""
+    if hasattr(value, "dtype"):
+        return f"{value.dtype}{list(value.shape)}"
+    return type(value).__name__
+
+
 @contextlib.contextmanager
 def inside(place: str) -> Iterator[None]:
     """Errors raised within say where they arose: the place, outermost first."""

@@ -18,10 +18,13 @@ class Initializer(Spec):
 
 
 class Orthogonal(Initializer):
-    """`scale` times an orthogonal matrix, uniformly drawn (Saxe, McClelland, Ganguli 2014).
+    """`scale` times an orthogonal matrix, uniformly drawn.
 
     All singular values are `scale`; of the shorter side if the matrix is not square.
-    It keeps norms through time: ||U h|| = ||h|| (lectures 000 and 004).
+    It keeps norms through time: ||U h|| = ||h||.
+
+    References:
+      Saxe, McClelland, Ganguli 2014; lectures 000 and 004.
 
     Example:
       >>> U = Orthogonal()(jax.random.key(0), (4, 4))
@@ -83,7 +86,10 @@ class Uniform(Initializer):
 
 
 class LecunNormal(Initializer):
-    """N(0, 1/n) for `n` inputs, cut at two deviations (LeCun, Bottou, Orr, Mueller 1998).
+    """N(0, 1/n) for `n` inputs, cut at two deviations.
+
+    References:
+      LeCun, Bottou, Orr, Müller 1998.
 
     Example:
       >>> LecunNormal()(jax.random.key(0), (5, 3)).shape

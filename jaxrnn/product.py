@@ -38,7 +38,7 @@ def matmul(x: Array, kernel: Array) -> Array:
     """
     if not jnp.issubdtype(x.dtype, jnp.inexact):
         raise TypeError(
-            f"`x` must be floating, got {x.dtype}: cast it with `x.astype(jnp.float32)`, "
+            f"`x` must be floating, got {x.dtype}: cast it with `x.astype(float)`, "
             "or give token ids to `Embed` or `OneHot`"
         )
     if x.ndim == 0 or x.shape[-1] != kernel.shape[0]:
@@ -49,6 +49,24 @@ def matmul(x: Array, kernel: Array) -> Array:
     return jnp.matmul(
         x.astype(kernel.dtype), kernel, preferred_element_type=gate_dtype(kernel.dtype)
     )
+
+
+def affine(x: Array, kernel: Array, bias: Array) -> Array:
+    """`x @ kernel + bias`, of any number of steps and rows at once.
+
+    Args:
+      x: `[..., n]`, floating.
+      kernel: `[n, m]`.
+      bias: `[m]`.
+
+    Returns:
+      `[..., m]`, in the dtype that `matmul` gives.
+
+    Example:
+      >>> affine(jnp.ones((2, 3)), jnp.ones((3, 1)), jnp.ones(1)).tolist()
+      [[4.0], [4.0]]
+    """
+    return matmul(x, kernel) + bias
 
 
 def cast(params: PyTree, dtype: DTypeLike | None) -> PyTree:
@@ -77,7 +95,7 @@ def cast(params: PyTree, dtype: DTypeLike | None) -> PyTree:
 
 
 def zeros(ready: PyTree, shape: Shape) -> Array:
-    """Zeros in the gates' dtype of some prepared parameters: what carries start from."""
+    """Zeros in the gates' dtype of prepared parameters: what carries start from."""
     leaves = [
         a.dtype for a in jax.tree.leaves(ready) if jnp.issubdtype(a.dtype, jnp.inexact)
     ]

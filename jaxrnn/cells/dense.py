@@ -6,8 +6,9 @@ import jax.numpy as jnp
 from jaxrnn import checks
 from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Memoryless
+from jaxrnn.cells.gates import one_size
 from jaxrnn.initializers import Initializer, LecunNormal
-from jaxrnn.product import matmul
+from jaxrnn.product import affine
 from jaxrnn.typing import Array, Key, PyTree, Size
 
 
@@ -15,8 +16,8 @@ class Dense(Memoryless):
     """An affine map of every step: y = V x + c.
 
     Args:
-      features: the output's size; the parameters are `kernel` V `[input_size, features]`
-        and `bias` c `[features]`.
+      features: the output's size; the parameters are `kernel` V
+        `[input_size, features]` and `bias` c `[features]`.
       kernel_init: of V.
 
     Example:
@@ -32,26 +33,27 @@ class Dense(Memoryless):
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         dtype = self.param_dtype or jnp.float32
-        kernel = self.kernel_init(key, (input_size, self.features), dtype)
+        shape = (one_size(input_size, self), self.features)
+        kernel = self.kernel_init(key, shape, dtype)
         return {"kernel": kernel, "bias": jnp.zeros(self.features, dtype)}
 
     def output_size(self, input_size: Size | None) -> Size:
         return self.features
 
     def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
-        return matmul(x, ready["kernel"]) + ready["bias"]
+        return affine(x, ready["kernel"], ready["bias"])
 
 
 class Dropout(Memoryless):
-    """Each element is zero with probability `rate`, anew at every step, else x / (1 - rate).
+    """Each element is zero with probability `rate`, anew at every step.
 
-    Without a key it does nothing: no key means evaluation.
+    What is left is divided by 1 - rate. Without a key, in evaluation, it does nothing.
 
     Args:
       rate: in [0, 1]; 0 changes nothing, 1 gives zeros.
 
     References:
-      Srivastava et al. 2014; between recurrent layers: Zaremba, Sutskever, Vinyals 2014.
+      Srivastava et al. 2014; between layers: Zaremba, Sutskever, Vinyals 2014.
 
     Example:
       >>> import jaxrnn as jr

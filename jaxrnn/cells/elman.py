@@ -4,7 +4,7 @@ from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import matmul
+from jaxrnn.product import affine, matmul
 from jaxrnn.typing import Array, Key, PyTree, Size
 
 
@@ -47,7 +47,7 @@ class Elman(Cell):
         return params | {"bias": params["bias"].reshape(-1)}
 
     def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
-        return matmul(x, ready["kernel"]) + ready["bias"]
+        return affine(x, ready["kernel"], ready["bias"])
 
     def recur(self, ready: PyTree, carry: Array, z: Array) -> tuple[Array, Array]:
         h = activation(self.activation)(z + matmul(carry, ready["recurrent_kernel"]))

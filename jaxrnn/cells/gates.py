@@ -22,6 +22,19 @@ def gate_params(cell: Any, key: Key, input_size: Size | None, *, gates: int) -> 
     Returns:
       `kernel` `[n, G*H]`, `recurrent_kernel` `[H, G*H]` and `bias` `[G, H]`.
     """
+    kernel_key, recurrent_key = jax.random.split(key)
+    size = one_size(input_size, cell)
+    H, dtype = cell.hidden_size, cell.param_dtype or jnp.float32
+    draw = lambda init, key, n: per_gate(init, key, (n, H), gates=gates, dtype=dtype)
+    return {
+        "kernel": draw(cell.kernel_init, kernel_key, size),
+        "recurrent_kernel": draw(cell.recurrent_init, recurrent_key, H),
+        "bias": jnp.zeros((gates, H), dtype),
+    }
+
+
+def one_size(input_size: Size | None, cell: Any) -> int:
+    """The input size of a cell that reads vectors, or an error that names the cell."""
     if (
         isinstance(input_size, bool)
         or not isinstance(input_size, int)
@@ -31,14 +44,7 @@ def gate_params(cell: Any, key: Key, input_size: Size | None, *, gates: int) -> 
             f"`input_size` of {type(cell).__name__} must be an integer of at least 1, "
             f"got {input_size!r}"
         )
-    kernel_key, recurrent_key = jax.random.split(key)
-    H, dtype = cell.hidden_size, cell.param_dtype or jnp.float32
-    draw = lambda init, key, n: per_gate(init, key, (n, H), gates=gates, dtype=dtype)
-    return {
-        "kernel": draw(cell.kernel_init, kernel_key, input_size),
-        "recurrent_kernel": draw(cell.recurrent_init, recurrent_key, H),
-        "bias": jnp.zeros((gates, H), dtype),
-    }
+    return input_size
 
 
 def squash(gates: Array, *functions: str) -> list[Array]:

@@ -6,7 +6,7 @@ from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params, squash
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import matmul
+from jaxrnn.product import affine, matmul
 from jaxrnn.typing import Array, Key, PyTree, Size
 
 
@@ -19,8 +19,8 @@ class GRU(Cell):
       r = s(W_r x + U_r h' + b_r)                      reset gate
       n = tanh(W_n x + U_n (r * h') + b_n)             reset="before" (Cho 2014)
       n = tanh(W_n x + r * (U_n h' + b_u) + b_n)       reset="after" (cuDNN, torch)
-      h = z * h' + (1 - z) * n                         update="keep": z keeps the old
-      h = (1 - z) * h' + z * n                         update="replace": z lets in the new
+      h = z * h' + (1 - z) * n                         update="keep": keeps the old
+      h = (1 - z) * h' + z * n                         update="replace": lets in the new
 
     The kernels' columns hold the gates in the order z, r, n.
 
@@ -67,7 +67,7 @@ class GRU(Cell):
     def project(
         self, ready: PyTree, x: Array, *, key: Key | None = None
     ) -> list[Array]:
-        z = matmul(x, ready["kernel"]) + ready["bias"]
+        z = affine(x, ready["kernel"], ready["bias"])
         return jnp.split(z, [2 * self.hidden_size], axis=-1)
 
     def recur(self, ready: PyTree, carry: Array, z: list[Array]) -> tuple[Array, Array]:

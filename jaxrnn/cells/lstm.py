@@ -7,12 +7,12 @@ import jax.numpy as jnp
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params, squash
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import matmul, zeros
+from jaxrnn.product import affine, matmul, zeros
 from jaxrnn.typing import Array, Key, PyTree, Shape, Size
 
 
 class LSTMCarry(NamedTuple):
-    """What an LSTM hands the next step: `hidden` h and `cell` c, `[*batch, hidden_size]`."""
+    """What an LSTM hands the next step: h and c, `[*batch, hidden_size]` each."""
 
     hidden: Array
     cell: Array
@@ -66,7 +66,7 @@ class LSTM(Cell):
         return LSTMCarry(hidden=start, cell=start)
 
     def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
-        return matmul(x, ready["kernel"]) + ready["bias"]
+        return affine(x, ready["kernel"], ready["bias"])
 
     def recur(
         self, ready: PyTree, carry: LSTMCarry, z: Array

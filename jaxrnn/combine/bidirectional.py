@@ -12,8 +12,7 @@ from jaxrnn.typing import Array, Key, PyTree, Shape, Size
 
 
 class BidirectionalCarry(NamedTuple):
-    """The forward cell's carry after each row's last step, the backward cell's after its
-    first."""
+    """Both cells' carries, each after the last step that it took in its direction."""
 
     forward: PyTree
     backward: PyTree

@@ -1,5 +1,6 @@
 """Cells one after another."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import jax
@@ -66,6 +67,13 @@ class Stack(Cell):
             i for i, c in enumerate(self.cells) if not isinstance(c, Memoryless)
         )
         return next(with_memory, len(self.cells) - 1)
+
+    def layers(
+        self, params: PyTree, input_size: Size | None = None
+    ) -> Iterator[tuple[str, Cell, PyTree, Size | None]]:
+        for index, (layer, own) in enumerate(zip(self.cells, params, strict=True)):
+            yield f"{index}", layer, own, input_size
+            input_size = layer.output_size(input_size)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params, keys = [], jax.random.split(key, len(self.cells))

@@ -43,7 +43,7 @@ def unroll_loss(
     ::
 
       carry, ys = unroll(cell, params, xs, carry, ...)
-      value = sum(loss(ys[t], targets[t]) for real steps t)   # / their number, for "mean"
+      value = sum(loss(ys[t], targets[t]) for real steps t)    # / their number: "mean"
 
     With `checkpoint` the outputs of one chunk at a time exist, in both passes, so that
     a loss at each of 100,000 steps fits into memory.

@@ -39,7 +39,7 @@ def tbptt_loss(
 ) -> tuple[Array, PyTree]:
     """The loss of a sequence whose gradient goes back a bounded number of steps.
 
-    The value is that of `unroll_loss`; the gradient is, with k1 = `every`, k2 = `back`::
+    The value is that of `unroll_loss`. With k1 = `every`, k2 = `back` the gradient is::
 
       for t in (k1, 2 k1, 3 k1, ...):
           the loss of the steps t - k1 .. t - 1, backpropagated to the step t - k2

@@ -1,3 +1,3 @@
-"""Time: scans, masks, resets, deferred weight gradients, checkpoints. It names no cell."""
+"""Time: scans, masks, resets, deferred gradients, checkpoints. It names no cell."""
 
 from jaxrnn.unroll.unroll import unroll as unroll

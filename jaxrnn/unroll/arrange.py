@@ -83,15 +83,9 @@ def time_first(array: Array, time_axis: int) -> Array:
 
 def _sizes(cell: Cell, xs: PyTree) -> tuple[int, Shape]:
     """T and the batch axes, the same in every leaf of the inputs."""
-    leaves, tree = jax.tree.flatten(xs)
-    whole = isinstance(cell.input_ndim, int)
-    ndims = (
-        [cell.input_ndim] * len(leaves)
-        if whole
-        else tree.flatten_up_to(cell.input_ndim)
-    )
+    ndims = jax.tree.leaves(jax.tree.broadcast(cell.input_ndim, xs))
     sizes = set()
-    for leaf, ndim in zip(leaves, ndims, strict=True):
+    for leaf, ndim in zip(jax.tree.leaves(xs), ndims, strict=True):
         if leaf.ndim < 1 + ndim:
             raise ValueError(
                 f"`xs` must have a time axis and {ndim} input axes for {cell}, "

@@ -38,24 +38,24 @@ def check_projection(cell: Cell, xs: PyTree, zs: PyTree) -> None:
 
 
 def check_initial_carry(cell: Cell, carry: PyTree, batch_shape: Shape) -> PyTree:
-    """The carry that `initial_carry` gave, once every leaf starts with the batch axes."""
+    """The carry that `initial_carry` gave, if every leaf starts with the batch axes."""
     for path, leaf in jax.tree.leaves_with_path(carry):
-        if jnp.shape(leaf)[: len(batch_shape)] != batch_shape:
+        shape = jnp.shape(leaf)
+        if shape[: len(batch_shape)] != batch_shape:
             raise ValueError(
                 f"`initial_carry` of {cell} must give leaves that start with the batch "
-                f"axes {batch_shape}; carry{path_name(path)} has shape {jnp.shape(leaf)}"
+                f"axes {batch_shape}; carry{path_name(path)} has shape {shape}"
             )
     return carry
 
 
 def check_given_carry(carry: PyTree, expected: PyTree) -> PyTree:
-    """The user's carry, Python numbers made arrays, once it is like the expected one."""
+    """The user's carry, Python numbers made arrays, if it is like the expected one."""
     plain = jax.tree.map(jnp.asarray, carry)
-    if jax.tree.structure(plain) == jax.tree.structure(expected):
+    if _paths(plain) == _paths(expected):
         weak = lambda a: getattr(a, "weak_type", False)
-        plain = jax.tree.map(
-            lambda a, e: a.astype(e.dtype) if weak(a) else a, plain, expected
-        )
+        like = lambda a, e: a.astype(e.dtype) if weak(a) else a
+        plain = jax.tree.map(like, plain, expected)
     difference = first_difference(expected, plain)
     if difference is not None:
         raise ValueError(f"`carry` must be like the cell's initial carry; {difference}")
@@ -63,15 +63,20 @@ def check_given_carry(carry: PyTree, expected: PyTree) -> PyTree:
 
 
 def first_difference(expected: PyTree, got: PyTree) -> str | None:
-    """Where two trees of arrays differ in tree, shape or dtype, in words; None: nowhere."""
-    trees = jax.tree.structure(expected), jax.tree.structure(got)
-    if trees[0] != trees[1]:
-        return f"expected the tree {trees[0]}, got {trees[1]}"
-    pairs = zip(jax.tree.leaves_with_path(expected), jax.tree.leaves(got), strict=True)
-    for (path, a), b in pairs:
+    """Where two trees of arrays differ in tree, shape or dtype, in words, or None."""
+    paths = _paths(expected), _paths(got)
+    if paths[0] != paths[1]:
+        return f"expected the leaves {', '.join(paths[0])}, got {', '.join(paths[1])}"
+    for path, a, b in zip(
+        paths[0], jax.tree.leaves(expected), jax.tree.leaves(got), strict=True
+    ):
         if jnp.shape(a) != jnp.shape(b) or a.dtype != jnp.result_type(b):
-            return f"at carry{path_name(path)} expected {_kind(a)}, got {_kind(b)}"
+            return f"at {path} expected {_kind(a)}, got {_kind(b)}"
     return None
+
+
+def _paths(tree: PyTree) -> list[str]:
+    return [f"carry{path_name(path)}" for path, _ in jax.tree.leaves_with_path(tree)]
 
 
 def _kind(value: Any) -> str:

@@ -46,7 +46,7 @@ def scan(
     *,
     reverse: bool = False,
 ) -> tuple[PyTree, PyTree]:
-    """`jax.lax.scan(partial(function, fixed), carry, xs)`, its weight gradients deferred.
+    """`lax.scan(partial(function, fixed), carry, xs)` with deferred weight gradients.
 
     Args:
       function: `(fixed, carry, x) -> (carry, y)`, any JAX code. The gradients of the
@@ -69,7 +69,7 @@ def scan(
 
 
 def _differentiable_scan(step: Step, width: int, reverse: bool) -> Callable[..., Any]:
-    """The scan of `step`, whose carry has `width` leaves, with a rule for its tangents."""
+    """The scan of `step`, whose carry has `width` leaves; a rule for its tangents."""
 
     def run(keep: bool, constants: Leaves, carry: Leaves, xs: Leaves) -> Any:
         def body(carry: Leaves, x: Leaves) -> tuple[Leaves, Any]:
@@ -135,7 +135,7 @@ class _TangentLoop:
         return jax.lax.scan(self.one_step, dcarry, inputs, reverse=reverse)
 
     def offsets(self, points: tuple, dxs: Leaves) -> Leaves:
-        """`h_t dW`, and what is added to it, for each product: the part without a loop."""
+        """`h_t dW`, and what is added to it, for each product: no loop is needed."""
 
         def operands(carry: Leaves, x: Leaves, values: Leaves) -> Leaves:
             moved: Leaves = []

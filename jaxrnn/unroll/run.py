@@ -1,4 +1,4 @@
-"""The engine: what a cell's `over` is handed to run the cells inside it through time."""
+"""The engine: what a cell's `over` is handed to run the cells inside it."""
 
 import dataclasses
 from typing import Any
@@ -77,7 +77,7 @@ class Run:
         """
         run = self if place is None else self._at(place)
         if run.checkpoint is not None and cell.causal:
-            return run._in_chunks(cell, ready, carry, xs)
+            return run._in_chunks(run.checkpoint, cell, ready, carry, xs)
         xs = zero_padding(run.mask, xs)
         carry, ys = cell.over(ready, carry, xs, run)
         return carry, zero_padding(run.mask, cell.cast_output(ys))
@@ -91,7 +91,7 @@ class Run:
     def scan(
         self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
     ) -> tuple[PyTree, PyTree]:
-        """`cell.recur` step by step, holding carries at padding and replacing them at resets."""
+        """`cell.recur` step by step; padding holds the carry, a reset replaces it."""
         zs = self.project(cell, ready, xs)
         check_projection(cell, xs, zs)
         flags = (self.mask, self.ends if self.backwards else self.reset)
@@ -122,7 +122,7 @@ class Run:
         return dataclasses.replace(self, mask=mask, reset=reset, ends=ends, keys=keys)
 
     def with_arrays(self, arrays: Arrays, key: Key | None, start: int | Array) -> "Run":
-        """This run over the flags of a sequence, step t drawing from `fold_in(key, start + t)`."""
+        """This run over a sequence; step t draws from `fold_in(key, start + t)`."""
         reset, keys, ends = arrays.reset, None, None
         if reset is not None:
             ends = jnp.concatenate([reset[1:], jnp.zeros_like(reset[:1])])
@@ -138,7 +138,7 @@ class Run:
         return dataclasses.replace(self, keys=keys)
 
     def _in_chunks(
-        self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
+        self, size: int, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
     ) -> tuple[PyTree, PyTree]:
         def chunk(carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
             xs, flags = inputs
@@ -148,7 +148,7 @@ class Run:
         whole = dataclasses.replace(self, checkpoint=None)
         inputs = (xs, self.flags)
         last, (ys, history) = scan_chunks(
-            chunk, carry, inputs, self.checkpoint, reverse=self.backwards
+            chunk, carry, inputs, size, reverse=self.backwards
         )
         return (jax.tree.map(Recorded, last, history) if self.recording else last), ys
 

@@ -83,7 +83,7 @@ class Step:
     def replay(
         self, constants: Sequence[Array], inputs: Sequence[Any], hook: Hook
     ) -> list:
-        """Evaluate the step, with `hook(product, moving, fixed, addend)` for products."""
+        """The outputs, with `hook(product, moving, fixed, addend)` for products."""
         values = dict(zip(self.constant_vars, constants, strict=True))
         values |= dict(zip(self.in_vars, inputs, strict=True))
         read = lambda v: v.val if isinstance(v, core.Literal) else values[v]
@@ -119,7 +119,7 @@ def take_apart(
     )
     jaxpr, fixed_leaves = closed.jaxpr, jax.tree.leaves(fixed)
     known = dict(zip(jaxpr.constvars, closed.consts, strict=True))
-    known |= dict(zip(jaxpr.invars, fixed_leaves))
+    known |= dict(zip(jaxpr.invars, fixed_leaves, strict=False))
     in_vars = jaxpr.invars[len(fixed_leaves) :]
     equations = []
     for eqn in jaxpr.eqns:
@@ -165,7 +165,7 @@ def _product(eqn: Any, index: dict[Any, int]) -> Product | None:
 
 
 def _absorb_sum(parts: list, in_vars: list, uses: collections.Counter) -> None:
-    """Make the last equation part of a product, if it adds an input to that and no more."""
+    """Make the last equation part of a product, if it adds an input to it alone."""
     eqn = parts[-1]
     if isinstance(eqn, Product) or eqn.primitive.name not in ("add", "add_any"):
         return
@@ -223,5 +223,5 @@ def _dissolve(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[An
 
 
 def is_differentiable(leaf: Array) -> bool:
-    """Whether the leaf has tangents: floats and complex numbers have, ids and keys not."""
+    """Whether the leaf has tangents: floats have, ids and keys have not."""
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
