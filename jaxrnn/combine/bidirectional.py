@@ -1,5 +1,6 @@
 """Both directions of time."""
 
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -63,6 +64,12 @@ class Bidirectional(Cell):
     @property
     def input_ndim(self) -> Any:  # type: ignore[override]
         return self.forward.input_ndim
+
+    def layers(
+        self, params: PyTree, input_size: Size | None = None
+    ) -> Iterator[tuple[str, Cell, PyTree, Size | None]]:
+        for name, cell in self._both():
+            yield name, cell, params[name], input_size
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         keys = jax.random.split(key)

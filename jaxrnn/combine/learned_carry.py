@@ -1,5 +1,6 @@
 """An initial state that is learned."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ class LearnedCarry(Cell):
 
     Args:
       cell: the cell; its parameters are under `cell`, the carry, one row of it, under
-        `carry`, a list of its leaves.
+        `carry`, a tuple of its leaves.
 
     References:
       Lecture 001.
@@ -36,6 +37,11 @@ class LearnedCarry(Cell):
     def input_ndim(self) -> Any:  # type: ignore[override]
         return self.cell.input_ndim
 
+    def layers(
+        self, params: PyTree, input_size: Size | None = None
+    ) -> Iterator[tuple[str, Cell, PyTree, Size | None]]:
+        yield "cell", self.cell, params["cell"], input_size
+
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = self.cell.init(key, input_size)
         carry = self.cell.initial_carry(self.cell.prepare(params), ())
@@ -43,7 +49,7 @@ class LearnedCarry(Cell):
         learned = lambda a: (
             a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.inexact) else a
         )
-        return {"cell": params, "carry": jax.tree.leaves(jax.tree.map(learned, carry))}
+        return {"cell": params, "carry": tuple(map(learned, jax.tree.leaves(carry)))}
 
     def output_size(self, input_size: Size | None) -> Size:
         return self.cell.output_size(input_size)

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
-from jaxrnn.checks import path_name
+from jaxrnn.checks import kind, path_name
 from jaxrnn.typing import PyTree, Shape
 
 
@@ -14,7 +14,7 @@ def check_step(cell: Cell, carry: PyTree, result: Any) -> tuple[PyTree, PyTree]:
     """The result of `recur`, once it is a pair whose carry is like the one before."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
-            f"`recur` of {cell} must return a pair (carry, output), got {_kind(result)}"
+            f"`recur` of {cell} must return a pair (carry, output), got {kind(result)}"
         )
     following, y = result
     difference = first_difference(carry, following)
@@ -71,15 +71,9 @@ def first_difference(expected: PyTree, got: PyTree) -> str | None:
         paths[0], jax.tree.leaves(expected), jax.tree.leaves(got), strict=True
     ):
         if jnp.shape(a) != jnp.shape(b) or a.dtype != jnp.result_type(b):
-            return f"at {path} expected {_kind(a)}, got {_kind(b)}"
+            return f"at {path} expected {kind(a)}, got {kind(b)}"
     return None
 
 
 def _paths(tree: PyTree) -> list[str]:
     return [f"carry{path_name(path)}" for path, _ in jax.tree.leaves_with_path(tree)]
-
-
-def _kind(value: Any) -> str:
-    if hasattr(value, "dtype"):
-        return f"{value.dtype}{list(value.shape)}"
-    return type(value).__name__

@@ -7,11 +7,11 @@ from typing import Any
 import jax
 
 from jaxrnn import checks
-from jaxrnn.cell import Cell, sequence_key
+from jaxrnn.cell import Cell
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, arrange
 from jaxrnn.unroll.chunks import chunk_size
-from jaxrnn.unroll.contract import check_given_carry, check_initial_carry
+from jaxrnn.unroll.origin import Origin
 from jaxrnn.unroll.run import Run, history_of, last_of
 
 
@@ -97,49 +97,21 @@ def unroll(
     )
     size = chunk_size(checkpoint, sequence.steps)
     options = (cell, sequence.batch_shape, bool(reverse), size, collect)
-    last, ys, collected = _compiled(
-        options, params, sequence.arrays, carry, key, start, context
-    )
+    origin = Origin(params, carry, key, start, context)
+    last, ys, collected = _compiled(options, origin, sequence.arrays)
     ys, collected = sequence.like_input((ys, collected))
     return (last, ys) if collect is None else (last, ys, collected)
 
 
 @functools.partial(jax.jit, static_argnums=0)
 def _compiled(
-    options: tuple,
-    params: PyTree,
-    arrays: Arrays,
-    carry: PyTree,
-    key: Key | None,
-    start: int | Array,
-    context: PyTree,
+    options: tuple, origin: Origin, arrays: Arrays
 ) -> tuple[PyTree, PyTree, PyTree]:
     cell, batch_shape, backwards, size, collect = options
     recording = collect is not None
     run = Run(batch_shape, backwards=backwards, checkpoint=size, recording=recording)
-    run = run.with_arrays(arrays, key, start)
-    ready, carry = begin(cell, params, carry, arrays.xs, run, key=key, context=context)
+    run = run.with_arrays(arrays, origin.key, origin.start)
+    ready, carry = origin.begin(cell, arrays.xs, batch_shape)
     carry, ys = run(cell, ready, carry, arrays.xs)
     collected = jax.vmap(collect)(history_of(carry)) if recording else None
     return last_of(carry), ys, collected
-
-
-def begin(
-    cell: Cell,
-    params: PyTree,
-    carry: PyTree,
-    xs: PyTree,
-    run: Run,
-    *,
-    key: Key | None = None,
-    context: PyTree = None,
-) -> tuple[PyTree, PyTree]:
-    """Prepared parameters, and the carry to start from, checked."""
-    leaves = jax.tree.leaves(xs)
-    input_shape = leaves[0].shape[1:] if len(leaves) == 1 else None
-    ready = cell.prepare(
-        params, input_shape=input_shape, key=sequence_key(key), context=context
-    )
-    batch = run.batch_shape
-    initial = check_initial_carry(cell, cell.initial_carry(ready, batch), batch)
-    return ready, initial if carry is None else check_given_carry(carry, initial)

@@ -1,6 +1,5 @@
 """A model in one file, which other people's programs can read; no pickle."""
 
-import importlib.metadata
 import json
 import os
 import zlib
@@ -13,10 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.cell import Cell
+from jaxrnn.checks import kind
+from jaxrnn.files.whole import differences, sealed, unsealed, write
 from jaxrnn.spec import Spec
 from jaxrnn.typing import PyTree
-
-FORMAT = 1
 
 # How safetensors calls the dtypes that both it and JAX know.
 _DTYPES = {"BOOL": "bool", "BF16": "bfloat16", "C64": "complex64"} | {
@@ -46,13 +45,13 @@ def save(path: str | os.PathLike, cell: Cell, params: PyTree) -> None:
 
     Example:
       >>> import tempfile, jaxrnn as jr
-      >>> cell = jr.LSTM(4)
+      >>> cell = jr.Dense(4)
       >>> params = cell.init(jax.random.key(0), 3)
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     jr.save(f"{folder}/model.safetensors", cell, params)
       ...     cell, params = jr.load(f"{folder}/model.safetensors")
       >>> cell, sorted(params)
-      (LSTM(4), ['bias', 'kernel', 'recurrent_kernel'])
+      (Dense(4), ['bias', 'kernel'])
     """
     from safetensors.numpy import save as to_bytes
 
@@ -62,7 +61,7 @@ def save(path: str | os.PathLike, cell: Cell, params: PyTree) -> None:
     arrays = {
         name: np.asarray(leaf, order="C") for name, leaf in _named(params).items()
     }
-    header = {"cell": cell.to_json(), "params": stated, "arrays": checksum(arrays)}
+    header = {"cell": cell.to_json(), "params": stated, "arrays": _checksum(arrays)}
     write(path, to_bytes(arrays, {"jaxrnn": sealed(header)}))
 
 
@@ -102,100 +101,6 @@ def load(
         raise ValueError(f"{path} holds a cell that cannot be made: {error}") from error
 
 
-def write(path: str | os.PathLike, data: bytes) -> None:
-    """Writes a file so that a reader finds the old or the new one, never a part.
-
-    Args:
-      path: of the file.
-      data: its new content.
-
-    Raises:
-      OSError: if it cannot be written; the old one stays.
-    """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def kind(array: Any) -> str:
-    """An array's dtype and shape: "float32[3, 4]"."""
-    return f"{array.dtype}{list(array.shape)}"
-
-
-def differences(expected: dict[str, str], got: dict[str, str]) -> str:
-    """The names whose kinds differ, each on a line of its own; "" if none does.
-
-    Example:
-      >>> print(differences({"a": "int8[]", "b": "int8[2]"}, {"a": "int8[]"}))
-      <BLANKLINE>
-        b: expected int8[2], got nothing
-    """
-    return "".join(
-        f"\n  {name}: expected {expected.get(name, 'nothing')}, "
-        f"got {got.get(name, 'nothing')}"
-        for name in expected | got
-        if expected.get(name) != got.get(name)
-    )
-
-
-def checksum(arrays: dict[str, np.ndarray]) -> int:
-    """CRC-32 of the kinds and contents of arrays, by order of their names."""
-    checksum = 0
-    for name in sorted(arrays):
-        checksum = zlib.crc32(kind(arrays[name]).encode(), checksum)
-        checksum = zlib.crc32(arrays[name].tobytes(), checksum)
-    return checksum
-
-
-def sealed(header: dict[str, Any]) -> str:
-    """A header as JSON, with the number of its format and a checksum.
-
-    Example:
-      >>> unsealed(sealed({"name": "x"}), "here")["name"]
-      'x'
-    """
-    header = {"format": FORMAT, "jaxrnn": importlib.metadata.version("jaxrnn")} | header
-    return json.dumps(header | {"crc32": zlib.crc32(json.dumps(header).encode())})
-
-
-def unsealed(text: str | bytes, path: str | os.PathLike) -> dict[str, Any]:
-    """The header that `sealed` wrote.
-
-    Args:
-      text: the JSON.
-      path: where it stood.
-
-    Raises:
-      ValueError: if it is damaged, or of a newer format.
-    """
-    try:
-        header = json.loads(text)
-        if header["format"] > FORMAT:
-            raise ValueError(
-                f"{path} has format {header['format']}, but this jaxrnn reads formats up "
-                f"to {FORMAT}: load it with a newer one"
-            )
-        if header.pop("crc32") == zlib.crc32(json.dumps(header).encode()):
-            return header
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        UnicodeDecodeError,
-        json.JSONDecodeError,
-    ):
-        pass
-    raise ValueError(f"{path} is damaged: its header cannot be read")
-
-
 def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """Header and arrays of a file, once they are whole and fit each other."""
     from safetensors import SafetensorError, deserialize
@@ -204,26 +109,27 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
     try:
         entries = dict(deserialize(data))
     except SafetensorError as error:
-        message = f"{path} is no safetensors file, or a damaged one: {error}"
-        raise ValueError(message) from None
+        message = f"{path} is no safetensors file, or cut short or damaged"
+        raise ValueError(message) from error
     size = int.from_bytes(data[:8], "little")
-    metadata = json.loads(data[8 : 8 + size]).get("__metadata__", {})
+    metadata = json.loads(data[8 : 8 + size]).get("__metadata__") or {}
     if "jaxrnn" not in metadata:
         raise ValueError(f"{path} is a safetensors file, but none that jaxrnn wrote")
     header = unsealed(metadata["jaxrnn"], path)
     header["params"] = _tuples(header["params"])
+    stated = _named(header["params"])
     kinds = {
         name: f"{_DTYPES.get(entry['dtype'], entry['dtype'])}{entry['shape']}"
         for name, entry in entries.items()
     }
-    wrong = differences(_named(header["params"]), kinds)
+    wrong = differences(stated, kinds)
     if wrong:
         raise ValueError(f"{path} holds other arrays than its header states:{wrong}")
     arrays = {}
-    for name, entry in entries.items():
-        flat = np.frombuffer(entry["data"], jnp.dtype(_DTYPES[entry["dtype"]]))
-        arrays[name] = flat.reshape(entry["shape"])
-    if checksum(arrays) != header["arrays"]:
+    for name in stated:
+        flat = np.frombuffer(entries[name]["data"], _DTYPES[entries[name]["dtype"]])
+        arrays[name] = flat.reshape(entries[name]["shape"])
+    if _checksum(arrays) != header["arrays"]:
         raise ValueError(f"{path} is damaged: its checksum does not fit")
     return header, arrays
 
@@ -232,10 +138,9 @@ def _stated(params: PyTree) -> PyTree:
     """The tree with kinds in place of arrays, which JSON gives back as it is."""
     for name, leaf in _named(params).items():
         if str(getattr(leaf, "dtype", None)) not in _DTYPES.values():
-            what = kind(leaf) if hasattr(leaf, "dtype") else repr(leaf)
             raise TypeError(
                 "`params` must hold arrays of dtypes that safetensors knows, "
-                f"got {what} at {name}"
+                f"got {kind(leaf)} at {name}"
             )
     kinds = jax.tree.map(kind, params)
     read_back = _tuples(json.loads(json.dumps(kinds, default=lambda _: None)))
@@ -265,3 +170,12 @@ def _named(tree: PyTree) -> dict[str, Any]:
 
 def _kinds(arrays: dict[str, Any]) -> dict[str, str]:
     return {name: kind(array) for name, array in arrays.items()}
+
+
+def _checksum(arrays: dict[str, np.ndarray]) -> int:
+    """CRC-32 of the kinds and contents of arrays, by the order of their names."""
+    crc = 0
+    for name in sorted(arrays):
+        crc = zlib.crc32(kind(arrays[name]).encode(), crc)
+        crc = zlib.crc32(arrays[name].tobytes(), crc)
+    return crc

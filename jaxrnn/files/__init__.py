@@ -1,0 +1,8 @@
+"""Files that are there as a whole or not at all, and models in them."""
+
+from jaxrnn.files.model import load as load
+from jaxrnn.files.model import save as save
+from jaxrnn.files.whole import differences as differences
+from jaxrnn.files.whole import sealed as sealed
+from jaxrnn.files.whole import unsealed as unsealed
+from jaxrnn.files.whole import write as write
