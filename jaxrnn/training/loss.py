@@ -13,8 +13,8 @@ from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, Sequence, arrange, time_first
 from jaxrnn.unroll.chunks import chunk_size, scan_chunks
 from jaxrnn.unroll.masks import zero_padding
+from jaxrnn.unroll.origin import Origin
 from jaxrnn.unroll.run import Run
-from jaxrnn.unroll.unroll import begin
 
 Loss = Callable[[PyTree, PyTree], Array]
 
@@ -25,8 +25,8 @@ def unroll_loss(
     xs: PyTree,
     targets: PyTree,
     loss: Loss,
-    carry: PyTree = None,
     *,
+    carry: PyTree = None,
     lengths: Array | None = None,
     mask: Array | None = None,
     reset: Array | None = None,
@@ -86,9 +86,8 @@ def unroll_loss(
     targets = arrange_targets(targets, sequence, time_axis)
     size = chunk_size(checkpoint, sequence.steps)
     options = (cell, loss, sequence.batch_shape, bool(reverse), size)
-    last, losses = _losses(
-        options, params, sequence.arrays, targets, carry, key, start, context
-    )
+    origin = Origin(params, carry, key, start, context)
+    last, losses = _losses(options, origin, sequence.arrays, targets)
     return reduce(losses, sequence.arrays.mask, reduction=reduction), last
 
 
@@ -107,18 +106,12 @@ def arrange_targets(targets: PyTree, sequence: Sequence, time_axis: int) -> PyTr
 
 @functools.partial(jax.jit, static_argnums=0)
 def _losses(
-    options: tuple,
-    params: PyTree,
-    arrays: Arrays,
-    targets: PyTree,
-    carry: PyTree,
-    key: Key | None,
-    start: int | Array,
-    context: PyTree,
+    options: tuple, origin: Origin, arrays: Arrays, targets: PyTree
 ) -> tuple[PyTree, Array]:
     cell, loss, batch_shape, backwards, size = options
-    run = Run(batch_shape, backwards=backwards).with_arrays(arrays, key, start)
-    ready, carry = begin(cell, params, carry, arrays.xs, run, key=key, context=context)
+    run = Run(batch_shape, backwards=backwards)
+    run = run.with_arrays(arrays, origin.key, origin.start)
+    ready, carry = origin.begin(cell, arrays.xs, batch_shape)
 
     def chunk(carry: PyTree, inputs: Any, run: Run) -> tuple[PyTree, Array]:
         xs, targets, flags = inputs

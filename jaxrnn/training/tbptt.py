@@ -13,8 +13,8 @@ from jaxrnn.training.loss import Loss, arrange_targets
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, arrange
 from jaxrnn.unroll.masks import select
+from jaxrnn.unroll.origin import Origin
 from jaxrnn.unroll.run import Run
-from jaxrnn.unroll.unroll import begin
 
 
 def tbptt_loss(
@@ -23,8 +23,8 @@ def tbptt_loss(
     xs: PyTree,
     targets: PyTree,
     loss: Loss,
-    carry: PyTree = None,
     *,
+    carry: PyTree = None,
     every: int,
     back: int | None = None,
     burn_in: int = 0,
@@ -103,9 +103,8 @@ def tbptt_loss(
         )
     targets = arrange_targets(targets, sequence, time_axis)
     options = (cell, loss, sequence.batch_shape, every, back, burn_in)
-    last, losses = _losses(
-        options, params, sequence.arrays, targets, carry, key, start, context
-    )
+    origin = Origin(params, carry, key, start, context)
+    last, losses = _losses(options, origin, sequence.arrays, targets)
     mask = sequence.arrays.mask
     return reduce(
         losses, mask if mask is None else mask[burn_in:], reduction=reduction
@@ -114,18 +113,11 @@ def tbptt_loss(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _losses(
-    options: tuple,
-    params: PyTree,
-    arrays: Arrays,
-    targets: PyTree,
-    carry: PyTree,
-    key: Key | None,
-    start: int | Array,
-    context: PyTree,
+    options: tuple, origin: Origin, arrays: Arrays, targets: PyTree
 ) -> tuple[PyTree, Array]:
     cell, loss, batch_shape, every, back, burn_in = options
-    run = Run(batch_shape).with_arrays(arrays, key, start)
-    ready, carry = begin(cell, params, carry, arrays.xs, run, key=key, context=context)
+    run = Run(batch_shape).with_arrays(arrays, origin.key, origin.start)
+    ready, carry = origin.begin(cell, arrays.xs, batch_shape)
     if burn_in:
         warm = run.over(_steps(run.flags, 0, burn_in))
         carry, _ = warm(cell, ready, carry, _steps(arrays.xs, 0, burn_in))
@@ -135,7 +127,7 @@ def _losses(
     # Padded at both ends, every window has the same shape: the steps [j k1, j k1 + k2).
     before, after = back - every, -steps % every
     arrays, targets = _padded(arrays, targets, batch_shape, before, after)
-    run = run.with_arrays(arrays, key, start + burn_in - before)
+    run = run.with_arrays(arrays, origin.key, origin.start + burn_in - before)
 
     def window(state: tuple, j: Array) -> tuple[tuple, Array]:
         stopped, _ = state

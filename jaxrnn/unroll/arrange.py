@@ -61,6 +61,8 @@ def arrange(
     checks.one_of((0, 1), time_axis=time_axis)
     xs = jax.tree.map(lambda a: time_first(a, time_axis), xs)
     steps, batch_shape = _sizes(cell, xs)
+    if time_axis == 1 and not batch_shape:
+        raise ValueError("`time_axis=1` needs a batch axis before time, `xs` has none")
     if lengths is not None and mask is not None:
         raise ValueError("give `lengths` or `mask`, not both")
     flags = {}

@@ -9,6 +9,9 @@ import jax.numpy as jnp
 from jaxrnn import checks
 from jaxrnn.typing import PyTree
 
+# Between the second and the third level of a CPU's cache.
+_TILE_BYTES = 4 * 2**20
+
 
 def chunk_size(checkpoint: int | str | None, steps: int) -> int | None:
     """Steps in a chunk: `checkpoint` itself, or the root of `steps` for "sqrt".
@@ -32,6 +35,37 @@ def chunk_size(checkpoint: int | str | None, steps: int) -> int | None:
     return min(checkpoint, steps)
 
 
+def tile_size(zs: PyTree, *, limit: int | None = None) -> int | None:
+    """Steps whose projected inputs fit the cache together; None: all of them do.
+
+    A sequence's projections, and in the backward pass their gradients, need not exist
+    all at once. Tile by tile they stay in the cache, on a CPU the memory for them is
+    the same over and over, and a tile's weight gradients are still one product.
+
+    Args:
+      zs: the shapes of the projections of all steps, `[T, ...]`.
+      limit: bytes in a tile; None: what measured best on the backend at hand.
+
+    Example:
+      >>> zs = jax.ShapeDtypeStruct((100, 64, 1024), jnp.float32)  # 256 kiB a step
+      >>> tile_size(zs, limit=4 * 2**20)
+      10
+    """
+    if limit is None:
+        if jax.default_backend() != "cpu":
+            return None
+        limit = _TILE_BYTES
+    leaves = jax.tree.leaves(zs)
+    steps = leaves[0].shape[0] if leaves else 0
+    size = sum(math.prod(a.shape) * a.dtype.itemsize for a in leaves)
+    if size <= limit:
+        return None
+    most = max(1, limit * steps // size)
+    # A divisor of T leaves no shorter tile to compile apart.
+    even = [k for k in range(most // 2 + 1, most + 1) if steps % k == 0]
+    return even[-1] if even else most
+
+
 def scan_chunks(
     chunk: Callable[[PyTree, PyTree], tuple[PyTree, PyTree]],
     carry: PyTree,
@@ -39,6 +73,7 @@ def scan_chunks(
     size: int,
     *,
     reverse: bool = False,
+    recompute: bool = True,
 ) -> tuple[PyTree, PyTree]:
     """Run `chunk` over inputs `[T, ...]`, `size` steps at a time, in order.
 
@@ -55,6 +90,8 @@ def scan_chunks(
       inputs: a tree of arrays `[T, ...]`.
       size: steps in a chunk.
       reverse: from the last chunk to the first.
+      recompute: the backward pass keeps nothing of a chunk but its first carry, and
+        computes the rest again.
 
     Returns:
       The last carry, and the outputs of all steps `[T, ...]`.
@@ -64,7 +101,8 @@ def scan_chunks(
     whole = steps - left
     cut = lambda a: a[:whole].reshape(count, size, *a.shape[1:])
     join = lambda a: a.reshape(count * size, *a.shape[2:])
-    inner = jax.checkpoint(chunk, prevent_cse=False)  # a scan's body is safe from CSE
+    again = jax.checkpoint if recompute else lambda chunk, **_: chunk
+    inner = again(chunk, prevent_cse=False)  # a scan's body is safe from CSE
 
     def main(carry: PyTree) -> tuple[PyTree, PyTree]:
         carry, outs = jax.lax.scan(
@@ -75,7 +113,7 @@ def scan_chunks(
     if left == 0:
         return main(carry)
     rest = jax.tree.map(lambda a: a[whole:], inputs)
-    tail = lambda carry: jax.checkpoint(chunk)(carry, rest)
+    tail = lambda carry: again(chunk)(carry, rest)
     if reverse:
         carry, tail_outs = tail(carry)
         carry, outs = main(carry)

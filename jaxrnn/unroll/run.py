@@ -1,6 +1,7 @@
 """The engine: what a cell's `over` is handed to run the cells inside it."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -10,9 +11,11 @@ from jaxrnn.cell import Cell
 from jaxrnn.typing import Array, Key, PyTree, Shape
 from jaxrnn.unroll import deferred
 from jaxrnn.unroll.arrange import Arrays
-from jaxrnn.unroll.chunks import scan_chunks
+from jaxrnn.unroll.chunks import scan_chunks, tile_size
 from jaxrnn.unroll.contract import check_projection, check_step
 from jaxrnn.unroll.masks import select, zero_padding
+
+Part = Callable[["Run", PyTree, PyTree], tuple[PyTree, PyTree]]
 
 
 class Recorded:
@@ -77,7 +80,9 @@ class Run:
         """
         run = self if place is None else self._at(place)
         if run.checkpoint is not None and cell.causal:
-            return run._in_chunks(run.checkpoint, cell, ready, carry, xs)
+            plain = dataclasses.replace(run, checkpoint=None)
+            part = lambda run, carry, xs: run(cell, ready, carry, xs)
+            return plain._in_parts(part, run.checkpoint, carry, xs, recompute=True)
         xs = zero_padding(run.mask, xs)
         carry, ys = cell.over(ready, carry, xs, run)
         return carry, zero_padding(run.mask, cell.cast_output(ys))
@@ -92,24 +97,56 @@ class Run:
         self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
     ) -> tuple[PyTree, PyTree]:
         """`cell.recur` step by step; padding holds the carry, a reset replaces it."""
-        zs = self.project(cell, ready, xs)
+        zs = jax.eval_shape(lambda: self.project(cell, ready, xs))
         check_projection(cell, xs, zs)
+        part = lambda run, carry, xs: run._scan_tile(cell, ready, carry, xs)
+        size = tile_size(zs)
+        if size is None:
+            return part(self, carry, xs)
+        return self._in_parts(part, size, carry, xs, recompute=False)
+
+    def _scan_tile(
+        self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
+    ) -> tuple[PyTree, PyTree]:
         flags = (self.mask, self.ends if self.backwards else self.reset)
 
         def step(ready: PyTree, carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
             z, (mask, reset) = inputs
             if reset is not None:
-                carry = select(
-                    reset, cell.initial_carry(ready, self.batch_shape), carry
-                )
+                start = cell.initial_carry(ready, self.batch_shape)
+                carry = select(reset, start, carry)
             following, y = check_step(cell, carry, cell.recur(ready, carry, z))
             following = select(mask, following, carry)
             return following, (y, following if self.recording else None)
 
+        inputs = (self.project(cell, ready, xs), flags)
         last, (ys, history) = deferred.scan(
-            step, ready, carry, (zs, flags), reverse=self.backwards
+            step, ready, carry, inputs, reverse=self.backwards
         )
-        return (jax.tree.map(Recorded, last, history) if self.recording else last), ys
+        return self._recorded(last, history), ys
+
+    def _in_parts(
+        self, part: Part, size: int, carry: PyTree, xs: PyTree, *, recompute: bool
+    ) -> tuple[PyTree, PyTree]:
+        """`part(run, carry, xs)` of `size` steps after `size` steps."""
+
+        def chunk(carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
+            xs, flags = inputs
+            carry, ys = part(self.over(flags), carry, xs)
+            return last_of(carry), (ys, history_of(carry) if self.recording else None)
+
+        last, (ys, history) = scan_chunks(
+            chunk,
+            carry,
+            (xs, self.flags),
+            size,
+            reverse=self.backwards,
+            recompute=recompute,
+        )
+        return self._recorded(last, history), ys
+
+    def _recorded(self, last: PyTree, history: PyTree) -> PyTree:
+        return jax.tree.map(Recorded, last, history) if self.recording else last
 
     @property
     def flags(self) -> tuple[Array | None, ...]:
@@ -136,21 +173,6 @@ class Run:
             return self
         keys = jax.vmap(jax.random.fold_in, (0, None))(self.keys, place)
         return dataclasses.replace(self, keys=keys)
-
-    def _in_chunks(
-        self, size: int, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
-    ) -> tuple[PyTree, PyTree]:
-        def chunk(carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
-            xs, flags = inputs
-            carry, ys = whole.over(flags)(cell, ready, carry, xs)
-            return last_of(carry), (ys, history_of(carry) if self.recording else None)
-
-        whole = dataclasses.replace(self, checkpoint=None)
-        inputs = (xs, self.flags)
-        last, (ys, history) = scan_chunks(
-            chunk, carry, inputs, size, reverse=self.backwards
-        )
-        return (jax.tree.map(Recorded, last, history) if self.recording else last), ys
 
 
 def last_of(carry: PyTree) -> PyTree:
