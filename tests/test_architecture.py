@@ -25,6 +25,7 @@ FLOORS = (
     ("cells", "combine", "attention"),
     ("seq2seq", "training", "gradflow", "interop"),
     ("models",),
+    ("cli",),
     ("__init__",),  # the facade
     ("__main__",),  # the command line, which may use the facade
 )

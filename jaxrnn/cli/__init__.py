@@ -1,0 +1,1 @@
+"""What `jaxrnn train` and `jaxrnn sample` do."""

@@ -1,0 +1,132 @@
+"""The words of the command line, and how it says that something is wrong."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+# Options of `jaxrnn train` that describe the run, by their names in the settings.
+SETTINGS: dict[str, Any] = {
+    "cell": str,
+    "hidden_size": int,
+    "layers": int,
+    "embedding": int,
+    "dropout": float,
+    "window": int,
+    "batch_size": int,
+    "learning_rate": float,
+    "clip": float,
+    "epochs": int,
+    "seed": int,
+}
+_HELP = {
+    "cell": "lstm, gru or elman",
+    "hidden_size": "size of each layer's state",
+    "layers": "recurrent layers",
+    "embedding": "size of a character's vector; 0: one-hot vectors",
+    "dropout": "part of each layer's outputs that a training step does without",
+    "window": "steps that gradients go back",
+    "batch_size": "streams that the text is cut into",
+    "learning_rate": "at its highest",
+    "clip": "largest norm of a gradient (largest value, for min-char-rnn)",
+    "epochs": "passes through the text",
+    "seed": "of all randomness",
+}
+
+
+class BadInput(Exception):
+    """Something that the user gave is wrong; the message is one line."""
+
+
+@contextlib.contextmanager
+def blaming(what: str = "") -> Iterator[None]:
+    """Errors raised within are the user's to mend: one line, what was wrong first.
+
+    Args:
+      what: what the errors are about; "" where they say so themselves.
+    """
+    try:
+        yield
+    except OSError as error:
+        message = f"{error.filename or what}: {error.strerror or error}"
+        raise BadInput(message) from error
+    except (ValueError, TypeError) as error:
+        message = "; ".join(line.strip() for line in str(error).splitlines())
+        raise BadInput(f"{what}: {message}" if what else message) from error
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(f"{message} (see {self.prog} --help)")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser; what it returns holds the chosen command's name as `command`."""
+    top = _Parser(
+        prog="jaxrnn", description="Character language models, trained and read."
+    )
+    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add_train(commands)
+    _add_sample(commands)
+    return top
+
+
+def _add_train(commands: Any) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train a model on a text",
+        description="Train a character language model with truncated backpropagation "
+        "through time, and write it, its scores and samples to a folder.",
+        argument_default=argparse.SUPPRESS,
+    )
+    text = "UTF-8 text; without it, CPython's own documentation"
+    train.add_argument("file", nargs="?", metavar="FILE", help=text)
+    train.add_argument(
+        "--preset", choices=["min-char-rnn"], help="settings to start from"
+    )
+    length = train.add_mutually_exclusive_group()
+    for name, kind in SETTINGS.items():
+        place = length if name == "epochs" else train
+        flag, metavar = "--" + name.replace("_", "-"), kind.__name__.upper()
+        place.add_argument(flag, type=kind, help=_HELP[name], metavar=metavar)
+    length.add_argument(
+        "--minutes",
+        type=float,
+        metavar="FLOAT",
+        help="train so long, in place of epochs",
+    )
+    train.add_argument(
+        "--run",
+        metavar="DIR",
+        help="folder to write to; without it, a new one in runs/",
+    )
+    train.add_argument(
+        "--resume", metavar="RUN", help="go on with the run in this folder"
+    )
+    train.add_argument(
+        "--profile",
+        action="store_true",
+        default=False,
+        help="measure the machine's matrix products, and the share training reached",
+    )
+
+
+def _add_sample(commands: Any) -> None:
+    draw = commands.add_parser(
+        "sample",
+        help="let a trained model write",
+        description="Print text that a trained model draws, as it is drawn.",
+    )
+    draw.add_argument("run", metavar="RUN", help="folder of a run")
+    draw.add_argument("--prime", default="", metavar="TEXT", help="text to go on from")
+    draw.add_argument(
+        "--temperature",
+        type=float,
+        default=0.8,
+        metavar="FLOAT",
+        help="0: always the likeliest character",
+    )
+    draw.add_argument(
+        "--length", type=int, default=500, metavar="INT", help="characters to draw"
+    )
+    draw.add_argument("--seed", type=int, default=0, metavar="INT", help="of the draw")
