@@ -46,9 +46,11 @@ def matmul(x: Array, kernel: Array) -> Array:
             f"`x` must have {kernel.shape[0]} features in its last axis, as the kernel "
             f"{list(kernel.shape)} has rows, got shape {x.shape}"
         )
-    return jnp.matmul(
-        x.astype(kernel.dtype), kernel, preferred_element_type=gate_dtype(kernel.dtype)
-    )
+    # With steps and rows as one axis: the kernel's gradient, their product over that
+    # axis, is then a plain matrix product too, and takes a third of the time on a CPU.
+    rows = x.astype(kernel.dtype).reshape(-1, x.shape[-1])
+    out = jnp.matmul(rows, kernel, preferred_element_type=gate_dtype(kernel.dtype))
+    return out.reshape(*x.shape[:-1], kernel.shape[-1])
 
 
 def affine(x: Array, kernel: Array, bias: Array) -> Array:

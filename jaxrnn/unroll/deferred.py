@@ -153,9 +153,7 @@ class _TangentLoop:
         stacked = jax.vmap(operands)(*points)
         for product, moving in zip(self.step.products, stacked, strict=True):
             dw, addend = self.dconstants[product.fixed], self.addend(product)
-            terms = (
-                [] if dw is None else [jax.vmap(product.apply, (0, None))(moving, dw)]
-            )
+            terms = [] if dw is None else [product.apply_to_all(moving, dw)]
             if addend is not None and dxs[addend] is not None:
                 terms.append(dxs[addend])
             offsets.append(functools.reduce(operator.add, terms) if terms else None)

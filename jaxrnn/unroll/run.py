@@ -89,9 +89,11 @@ class Run:
 
     def project(self, cell: Cell, ready: PyTree, xs: PyTree) -> PyTree:
         """`cell.project` of all steps at once, each with its own key."""
-        if self.keys is None:
+        keyed = lambda x, key: cell.project(ready, x, key=key)
+        # A cell that draws nothing has one product for all steps and rows.
+        if self.keys is None or not _reads(keyed, xs, self.keys):
             return cell.project(ready, xs)
-        return jax.vmap(lambda x, key: cell.project(ready, x, key=key))(xs, self.keys)
+        return jax.vmap(keyed)(xs, self.keys)
 
     def scan(
         self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
@@ -173,6 +175,16 @@ class Run:
             return self
         keys = jax.vmap(jax.random.fold_in, (0, None))(self.keys, place)
         return dataclasses.replace(self, keys=keys)
+
+
+def _reads(function: Callable[[PyTree, Key], PyTree], xs: PyTree, keys: Key) -> bool:
+    """Whether the function of one step's input and key looks at the key."""
+    first = jax.tree.map(
+        lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), (xs, keys)
+    )
+    jaxpr = jax.make_jaxpr(function)(*first).jaxpr
+    read = [v for eqn in jaxpr.eqns for v in eqn.invars] + list(jaxpr.outvars)
+    return any(v is jaxpr.invars[-1] for v in read)
 
 
 def last_of(carry: PyTree) -> PyTree:

@@ -51,6 +51,16 @@ class Product:
         operands = (moving, fixed) if first else (fixed, moving)
         return self.eqn.primitive.bind(*operands, **self.eqn.params)
 
+    def apply_to_all(self, moving: Array, fixed: Array) -> Array:
+        """The products of all steps, `moving` being stacked."""
+        rows_times_matrix = (((1,), (0,)), ((), ()))
+        plain = self.eqn.params.get("dimension_numbers") == rows_times_matrix
+        if not plain or moving.ndim != 3 or self.eqn.invars[0] is not self.moving:
+            return jax.vmap(self.apply, (0, None))(moving, fixed)
+        # Steps and rows as one axis, for the same reason as in `product.matmul`.
+        flat = self.apply(moving.reshape(-1, moving.shape[-1]), fixed)
+        return flat.reshape(*moving.shape[:-1], *flat.shape[1:])
+
 
 Hook = Callable[[Product, Array, Array, Any], Array]
 

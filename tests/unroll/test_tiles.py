@@ -64,7 +64,8 @@ def test_long_sequences_are_tiled_and_short_ones_are_not():
 
 
 def test_a_gradient_step_keeps_carries_and_products_alone():
-    # 4 H for the gates, 2 H for the carry, H each for the outputs and their cotangents.
+    # Of [T, B, H]: 4 for the gates, 2 for the carry, 1 each for the inputs, the
+    # outputs and the outputs' cotangents.
     steps, rows, size = 512, 8, 256
     cell = jr.LSTM(size)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), size))
@@ -73,4 +74,4 @@ def test_a_gradient_step_keeps_carries_and_products_alone():
     memory = jax.jit(jax.grad(loss)).lower(params, xs).compile().memory_analysis()
     unit = steps * rows * size * 4
     weights = sum(a.size * 4 for a in jax.tree.leaves(params))
-    assert memory.temp_size_in_bytes < 8.5 * unit + 4 * weights + 2 * chunks._TILE_BYTES
+    assert memory.temp_size_in_bytes < 9.5 * unit + 4 * weights + 2 * chunks._TILE_BYTES
