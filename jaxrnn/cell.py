@@ -142,7 +142,13 @@ class Cell(Spec):
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:
         """The state before the first step; every leaf starts with the batch axes."""
-        return product.zeros(ready, (*batch_shape, self.hidden_size))  # type: ignore[attr-defined]
+        size = getattr(self, "hidden_size", None)
+        if size is None:
+            raise NotImplementedError(
+                f"{type(self).__name__} must define `initial_carry`, or have a field "
+                "`hidden_size`"
+            )
+        return product.zeros(ready, (*batch_shape, size))
 
     def project(self, ready: PyTree, x: PyTree, *, key: Key | None = None) -> PyTree:
         """All of a step that needs no carry; `x` may have any leading axes."""

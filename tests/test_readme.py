@@ -34,6 +34,10 @@ def test_the_summary_counts_every_layer(printed):
     assert "Bidirectional" in printed[2] and "parameters" in printed[2]
 
 
+def test_learning_sees_what_acting_saw(printed):
+    assert "True\n" in printed[4]
+
+
 def test_both_commands_name_what_the_project_declares():
     project = (ROOT / "pyproject.toml").read_text()
     assert '.venv/bin/pip install -e ".[test]" && .venv/bin/pytest' in README

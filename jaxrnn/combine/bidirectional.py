@@ -79,15 +79,10 @@ class Bidirectional(Cell):
         }
 
     def output_size(self, input_size: Size | None) -> Size:
-        sizes = [cell.output_size(input_size) for _, cell in self._both()]
+        ahead, behind = (cell.output_size(input_size) for _, cell in self._both())
         if self.merge == "concat":
-            return sum(sizes)  # type: ignore[arg-type]
-        if sizes[0] != sizes[1]:
-            raise ValueError(
-                f"`merge={self.merge!r}` needs outputs of one size, got {sizes[0]} "
-                f"forward and {sizes[1]} backward"
-            )
-        return sizes[0]
+            return ahead + behind  # type: ignore[operator]
+        return self._one_size(ahead, behind)
 
     def prepare(
         self,
@@ -128,7 +123,16 @@ class Bidirectional(Cell):
     def _merged(self, ahead: Array, behind: Array) -> Array:
         if self.merge == "concat":
             return jnp.concatenate([ahead, behind], axis=-1)
+        self._one_size(ahead.shape[-1], behind.shape[-1])
         return (ahead + behind) * (0.5 if self.merge == "average" else 1)
+
+    def _one_size(self, ahead: Size, behind: Size) -> Size:
+        if ahead != behind:
+            raise ValueError(
+                f"`merge={self.merge!r}` needs outputs of one size, got {ahead} "
+                f"forward and {behind} backward"
+            )
+        return ahead
 
     def _both(self) -> tuple[tuple[str, Cell], ...]:
         return (("forward", self.forward), ("backward", self.backward))  # type: ignore[return-value]

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
 from jaxrnn.typing import Array, Key, PyTree, Shape, Size
+from jaxrnn.unroll.leaves import restarting
 
 
 class LearnedCarry(Cell):
@@ -45,11 +46,9 @@ class LearnedCarry(Cell):
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = self.cell.init(key, input_size)
         carry = self.cell.initial_carry(self.cell.prepare(params), ())
-        dtype = self.param_dtype or jnp.float32
-        learned = lambda a: (
-            a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.inexact) else a
-        )
-        return {"cell": params, "carry": tuple(map(learned, jax.tree.leaves(carry)))}
+        floating = lambda a: jnp.issubdtype(a.dtype, jnp.inexact)
+        stored = lambda a: a.astype(self.param_dtype or a.dtype) if floating(a) else a
+        return {"cell": params, "carry": tuple(map(stored, jax.tree.leaves(carry)))}
 
     def output_size(self, input_size: Size | None) -> Size:
         return self.cell.output_size(input_size)
@@ -83,9 +82,8 @@ class LearnedCarry(Cell):
     def over(
         self, ready: PyTree, carry: PyTree, xs: PyTree, run: Any
     ) -> tuple[PyTree, PyTree]:
-        if run.reset is None:
-            return run(self.cell, ready["cell"], carry, xs)
-        return run.scan(self, ready, carry, xs)  # resets go back to this cell's carry
+        carry = restarting(carry, self.initial_carry(ready, run.batch_shape))
+        return run(self.cell, ready["cell"], carry, xs)
 
     def hidden(self, carry: PyTree) -> Array:
         return self.cell.hidden(carry)

@@ -97,6 +97,11 @@ class Stack(Cell):
         context: PyTree = None,
     ) -> PyTree:
         ready = []
+        if len(params) != len(self.cells):
+            raise ValueError(
+                f"`params` of Stack must hold one entry a layer, {len(self.cells)}, "
+                f"got {len(params)}"
+            )
         for index, (layer, layer_params) in enumerate(
             zip(self.cells, params, strict=True)
         ):
@@ -109,7 +114,8 @@ class Stack(Cell):
                         context=context,
                     )
                 )
-                input_shape = _output_shape(layer, input_shape)
+                if index < len(self.cells) - 1:
+                    input_shape = _output_shape(layer, input_shape)
         return tuple(ready)
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:

@@ -9,7 +9,7 @@ import jax
 
 from jaxrnn.cell import Cell
 from jaxrnn.losses import reduce
-from jaxrnn.typing import Array, Key, PyTree
+from jaxrnn.typing import Array, Key, PyTree, Shape
 from jaxrnn.unroll.arrange import Arrays, Sequence, arrange, time_first
 from jaxrnn.unroll.chunks import chunk_size, scan_chunks
 from jaxrnn.unroll.masks import zero_padding
@@ -54,8 +54,8 @@ def unroll_loss(
       xs: inputs `[T, *batch, ...]`.
       targets: a tree of arrays `[T, *batch, ...]`; at padded steps they may hold
         anything.
-      loss: `(y, target) -> [..., *batch]` losses of steps, such as `cross_entropy`; it
-        works on any leading axes.
+      loss: `(y, target) -> [T, *batch]` losses of steps, such as `cross_entropy`, on
+        any number of steps. Outside jit a function made anew compiles anew.
       carry: the state to start from; None: the cell's initial carry.
       lengths, mask, reset, reverse, key, start, context, time_axis, checkpoint: as for
         `unroll`.
@@ -104,6 +104,17 @@ def arrange_targets(targets: PyTree, sequence: Sequence, time_axis: int) -> PyTr
     return zero_padding(sequence.arrays.mask, targets)
 
 
+def step_losses(loss: Loss, ys: PyTree, targets: PyTree, shape: Shape) -> Array:
+    """What `loss` gives, once it is one value for each step of each row."""
+    values = loss(ys, targets)
+    if values.shape != shape:
+        raise ValueError(
+            "`loss` must give one value a step and row, of shape (T, *batch) = "
+            f"{shape}, got {values.shape}"
+        )
+    return values
+
+
 @functools.partial(jax.jit, static_argnums=0)
 def _losses(
     options: tuple, origin: Origin, arrays: Arrays, targets: PyTree
@@ -116,7 +127,8 @@ def _losses(
     def chunk(carry: PyTree, inputs: Any, run: Run) -> tuple[PyTree, Array]:
         xs, targets, flags = inputs
         carry, ys = run.over(flags)(cell, ready, carry, xs)
-        return carry, loss(ys, targets)
+        steps = jax.tree.leaves(xs)[0].shape[0]
+        return carry, step_losses(loss, ys, targets, (steps, *batch_shape))
 
     inputs = (arrays.xs, targets, run.flags)
     if size is None or not cell.causal:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.losses import reduce
-from jaxrnn.training.loss import Loss, arrange_targets
+from jaxrnn.training.loss import Loss, arrange_targets, step_losses
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, arrange
 from jaxrnn.unroll.masks import select
@@ -45,9 +45,10 @@ def tbptt_loss(
           the loss of the steps t - k1 .. t - 1, backpropagated to the step t - k2
           and no further: the carry before that step counts as a constant
 
-    So each step's loss counts once and reaches back between k2 - k1 + 1 and k2 steps.
-    k1 = k2 = T is full backpropagation. The carry that comes out stops gradients too:
-    passed into the next call it carries the state on for ever.
+    So each step's loss counts once and reaches back between k2 - k1 + 1 and k2 steps,
+    into the carry given where that is near enough. k1 = k2 = T is full
+    backpropagation. The carry that comes out stops gradients too: passed into the next
+    call it carries the state on for ever.
 
     Args:
       cell: any cell that can step.
@@ -90,13 +91,15 @@ def tbptt_loss(
         raise ValueError(
             f"`back` must be at least `every` = {every}, or losses are lost, got {back}"
         )
+    sequence = arrange(
+        cell, xs, lengths=lengths, mask=mask, reset=reset, time_axis=time_axis
+    )
     if not cell.causal:
         raise ValueError(
             f"truncated backpropagation needs a cell that can step, not {cell}"
         )
-    sequence = arrange(
-        cell, xs, lengths=lengths, mask=mask, reset=reset, time_axis=time_axis
-    )
+    if not isinstance(burn_in, int):
+        raise TypeError(f"`burn_in` must be an integer, got {burn_in!r}")
     if not 0 <= burn_in <= sequence.steps:
         raise ValueError(
             f"`burn_in` must lie in [0, T] = [0, {sequence.steps}], got {burn_in}"
@@ -125,7 +128,7 @@ def _losses(
     arrays, targets = jax.tree.map(lambda a: a[burn_in:], (arrays, targets))
     steps = jax.tree.leaves(arrays.xs)[0].shape[0]
     # Padded at both ends, every window has the same shape: the steps [j k1, j k1 + k2).
-    before, after = back - every, -steps % every
+    before, after = back - every, -steps % every if steps else every
     arrays, targets = _padded(arrays, targets, batch_shape, before, after)
     run = run.with_arrays(arrays, origin.key, origin.start + burn_in - before)
 
@@ -138,7 +141,8 @@ def _losses(
         if before:
             here, later = part(here, (j + 1) * every, before)
             ys = jax.tree.map(lambda a, b: jnp.concatenate([a, b])[-every:], ys, later)
-        values = loss(ys, _steps(targets, j * every + before, every))
+        labels = _steps(targets, j * every + before, every)
+        values = step_losses(loss, ys, labels, (every, *batch_shape))
         return (following, jax.lax.stop_gradient(here)), values
 
     def part(carry: PyTree, at: Any, size: int) -> tuple[PyTree, PyTree]:

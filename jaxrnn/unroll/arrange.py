@@ -31,6 +31,8 @@ class Sequence:
 
     def like_input(self, ys: PyTree) -> PyTree:
         """Arrays with time where the user has it."""
+        if self.time_axis == 0:
+            return ys
         return jax.tree.map(lambda a: jnp.moveaxis(a, 0, self.time_axis), ys)
 
 
@@ -80,7 +82,8 @@ def arrange(
 
 def time_first(array: Array, time_axis: int) -> Array:
     """The array with its time axis in front."""
-    return jnp.moveaxis(jnp.asarray(array), time_axis, 0)
+    array = jnp.asarray(array)
+    return array if time_axis == 0 else jnp.moveaxis(array, time_axis, 0)
 
 
 def _sizes(cell: Cell, xs: PyTree) -> tuple[int, Shape]:

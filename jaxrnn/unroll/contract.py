@@ -10,7 +10,9 @@ from jaxrnn.checks import kind, path_name
 from jaxrnn.typing import PyTree, Shape
 
 
-def check_step(cell: Cell, carry: PyTree, result: Any) -> tuple[PyTree, PyTree]:
+def check_step(
+    cell: Cell, carry: PyTree, result: Any, batch_shape: Shape
+) -> tuple[PyTree, PyTree]:
     """The result of `recur`, once it is a pair whose carry is like the one before."""
     if not isinstance(result, tuple) or len(result) != 2:
         raise TypeError(
@@ -23,17 +25,25 @@ def check_step(cell: Cell, carry: PyTree, result: Any) -> tuple[PyTree, PyTree]:
             f"`recur` of {cell} must return a carry like the one it got, of the same "
             f"tree, shapes and dtypes; {difference}"
         )
+    for path, leaf in jax.tree.leaves_with_path(y):
+        if jnp.shape(leaf)[: len(batch_shape)] != batch_shape:
+            raise ValueError(
+                f"`recur` of {cell} must return an output whose leaves start with the "
+                f"batch axes {batch_shape}; y{path_name(path)} has shape "
+                f"{jnp.shape(leaf)}"
+            )
     return following, y
 
 
-def check_projection(cell: Cell, xs: PyTree, zs: PyTree) -> None:
-    """Every leaf that `project` makes keeps the time axis of its input."""
-    steps = jax.tree.leaves(xs)[0].shape[0]
+def check_projection(cell: Cell, steps: int, batch_shape: Shape, zs: PyTree) -> None:
+    """Every leaf that `project` makes keeps the leading axes; keys have time alone."""
     for path, leaf in jax.tree.leaves_with_path(zs):
-        if leaf.ndim == 0 or leaf.shape[0] != steps:
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        leading = (steps,) if is_key else (steps, *batch_shape)
+        if leaf.shape[: len(leading)] != leading:
             raise ValueError(
                 f"`project` of {cell} must keep the leading axes of its input, here "
-                f"T = {steps}; z{path_name(path)} has shape {leaf.shape}"
+                f"(T, *batch) = {leading}; z{path_name(path)} has shape {leaf.shape}"
             )
 
 

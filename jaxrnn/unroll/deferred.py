@@ -122,7 +122,7 @@ class _TangentLoop:
         """Tangents of the last carry, and stacked ones of what the steps put out."""
         carries, xs, values = points
         dcarry = [
-            _zeros(c[0]) if d is None and is_differentiable(c) else d
+            jnp.zeros(c.shape[1:], c.dtype) if d is None and is_differentiable(c) else d
             for c, d in zip(carries, dcarry, strict=True)
         ]
         offsets = self.offsets(points, dxs)
@@ -132,7 +132,10 @@ class _TangentLoop:
             None if i in absorbed else a for i, a in enumerate(leaves)
         ]
         inputs = (carries, rest(xs), values, rest(dxs), offsets)
-        return jax.lax.scan(self.one_step, dcarry, inputs, reverse=reverse)
+        # Nothing but carries and products is kept for the backward loop: gates are
+        # cheaper to compute again than to write and read.
+        one_step = jax.checkpoint(self.one_step, prevent_cse=False)
+        return jax.lax.scan(one_step, dcarry, inputs, reverse=reverse)
 
     def offsets(self, points: tuple, dxs: Leaves) -> Leaves:
         """`h_t dW`, and what is added to it, for each product: no loop is needed."""
@@ -163,9 +166,6 @@ class _TangentLoop:
         """Which of `xs` is part of the product's value."""
         return None if product.addend is None else product.addend - self.width
 
-    # Nothing but carries and products is kept for the backward loop: gates are cheaper
-    # to compute again than to write and read.
-    @functools.partial(jax.checkpoint, prevent_cse=False, static_argnums=(0,))
     def one_step(self, dcarry: Leaves, inputs: tuple) -> tuple[Leaves, Leaves]:
         """`jax.jvp` of the step where its products have known values and tangents."""
         carry, x, values, dx, offsets = inputs
@@ -187,7 +187,7 @@ class _TangentLoop:
             outs = self.step.replay(constants, [*carry, *x], hook)
             return [*outs, *carry, *recalled] if self.keep else outs
 
-        zeros = [None if d is None else _zeros(d) for d in offsets]
+        zeros = [None if d is None else jnp.zeros(d.shape, d.dtype) for d in offsets]
         start = [*self.constants, *carry, *x, *zeros]
         dout = _jvp(function, start, [*held, *dcarry, *dx, *offsets])
         return dout[: self.width], dout[self.width :]
@@ -228,10 +228,6 @@ def _jvp(
     at, along = [primals[i] for i in moving], [tangents[i] for i in moving]
     douts = iter(jax.jvp(of_moving, at, along)[1])
     return [next(douts) if is_differentiable(out) else None for out in outs]
-
-
-def _zeros(like: Array) -> Array:
-    return jnp.zeros(like.shape, like.dtype)
 
 
 def _nonzero(tangents: Leaves) -> Leaves:

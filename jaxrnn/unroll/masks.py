@@ -52,13 +52,14 @@ def mask_from_lengths(lengths: Array, steps: int, batch_shape: Shape) -> Array:
             f"`lengths` must have the batch's shape {batch_shape}, got {lengths.shape}"
         )
     if checks.concrete(lengths) and lengths.size:
-        smallest, largest = np.min(lengths), np.max(lengths)
+        smallest, largest = np.asarray(lengths).min(), np.asarray(lengths).max()
         if smallest < 0 or largest > steps:
             wrong = smallest if smallest < 0 else largest
             raise ValueError(
                 f"`lengths` must lie in [0, T] = [0, {steps}], got {wrong}"
             )
-    return jnp.arange(steps).reshape(-1, *(1,) * lengths.ndim) < lengths
+    step = jnp.arange(steps, dtype=jnp.int32).reshape(-1, *(1,) * lengths.ndim)
+    return step < lengths.astype(jnp.int32)
 
 
 def check_flags(name: str, flags: Array, shape: Shape) -> Array:

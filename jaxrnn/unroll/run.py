@@ -13,20 +13,16 @@ from jaxrnn.unroll import deferred
 from jaxrnn.unroll.arrange import Arrays
 from jaxrnn.unroll.chunks import scan_chunks, tile_size
 from jaxrnn.unroll.contract import check_projection, check_step
+from jaxrnn.unroll.leaves import (
+    Recorded,
+    history_of,
+    last_of,
+    restarting,
+    without_start,
+)
 from jaxrnn.unroll.masks import select, zero_padding
 
 Part = Callable[["Run", PyTree, PyTree], tuple[PyTree, PyTree]]
-
-
-class Recorded:
-    """A leaf of a carry: its last value, and its value after every step.
-
-    It is no pytree, so a container puts it into its own carry as it would an array, and
-    the whole carry's history comes out without any container knowing of it.
-    """
-
-    def __init__(self, last: Array, history: Array) -> None:
-        self.last, self.history = last, history
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,14 +70,16 @@ class Run:
         Args:
           cell: any cell.
           ready: what its `prepare` returned.
-          carry: the state before its first step.
+          carry: the state before its first step. Its leaves may say what resets put in
+            their place (`leaves.restarting`); else it is the cell's initial carry.
           xs: its inputs, time first.
           place: which of several cells this is, so that each draws its own numbers.
         """
         run = self if place is None else self._at(place)
         if run.checkpoint is not None and cell.causal:
             plain = dataclasses.replace(run, checkpoint=None)
-            part = lambda run, carry, xs: run(cell, ready, carry, xs)
+            carry, start = without_start(carry)
+            part = lambda run, carry, xs: run(cell, ready, restarting(carry, start), xs)
             return plain._in_parts(part, run.checkpoint, carry, xs, recompute=True)
         xs = zero_padding(run.mask, xs)
         carry, ys = cell.over(ready, carry, xs, run)
@@ -90,40 +88,45 @@ class Run:
     def project(self, cell: Cell, ready: PyTree, xs: PyTree) -> PyTree:
         """`cell.project` of all steps at once, each with its own key."""
         keyed = lambda x, key: cell.project(ready, x, key=key)
-        # A cell that draws nothing has one product for all steps and rows.
-        if self.keys is None or not _reads(keyed, xs, self.keys):
+        if self.keys is None:
             return cell.project(ready, xs)
-        return jax.vmap(keyed)(xs, self.keys)
+        if _reads(keyed, xs, self.keys):
+            return jax.vmap(keyed)(xs, self.keys)
+        return keyed(xs, self.keys[0])  # it draws nothing: one product for all steps
 
     def scan(
         self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
     ) -> tuple[PyTree, PyTree]:
         """`cell.recur` step by step; padding holds the carry, a reset replaces it."""
         zs = jax.eval_shape(lambda: self.project(cell, ready, xs))
-        check_projection(cell, xs, zs)
-        part = lambda run, carry, xs: run._scan_tile(cell, ready, carry, xs)
+        steps = jax.tree.leaves(xs)[0].shape[0]
+        check_projection(cell, steps, self.batch_shape, zs)
+        carry, start = without_start(carry)
+        part = lambda run, carry, xs: run._scan_tile(cell, (ready, start), carry, xs)
         size = tile_size(zs)
         if size is None:
             return part(self, carry, xs)
         return self._in_parts(part, size, carry, xs, recompute=False)
 
     def _scan_tile(
-        self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree
+        self, cell: Cell, fixed: tuple[PyTree, PyTree], carry: PyTree, xs: PyTree
     ) -> tuple[PyTree, PyTree]:
         flags = (self.mask, self.ends if self.backwards else self.reset)
 
-        def step(ready: PyTree, carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
-            z, (mask, reset) = inputs
+        def step(fixed: PyTree, carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
+            (ready, start), (z, (mask, reset)) = fixed, inputs
             if reset is not None:
-                start = cell.initial_carry(ready, self.batch_shape)
+                if start is None:
+                    start = cell.initial_carry(ready, self.batch_shape)
                 carry = select(reset, start, carry)
-            following, y = check_step(cell, carry, cell.recur(ready, carry, z))
+            result = cell.recur(ready, carry, z)
+            following, y = check_step(cell, carry, result, self.batch_shape)
             following = select(mask, following, carry)
             return following, (y, following if self.recording else None)
 
-        inputs = (self.project(cell, ready, xs), flags)
+        inputs = (self.project(cell, fixed[0], xs), flags)
         last, (ys, history) = deferred.scan(
-            step, ready, carry, inputs, reverse=self.backwards
+            step, fixed, carry, inputs, reverse=self.backwards
         )
         return self._recorded(last, history), ys
 
@@ -166,8 +169,9 @@ class Run:
         if reset is not None:
             ends = jnp.concatenate([reset[1:], jnp.zeros_like(reset[:1])])
         if key is not None:
-            steps = jnp.arange(jax.tree.leaves(arrays.xs)[0].shape[0])
-            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, start + steps)
+            steps = jnp.arange(jax.tree.leaves(arrays.xs)[0].shape[0], dtype=jnp.int32)
+            numbers = jnp.asarray(start).astype(jnp.int32) + steps
+            keys = jax.vmap(jax.random.fold_in, (None, 0))(key, numbers)
         return self.over((arrays.mask, reset, ends, keys))
 
     def _at(self, place: int) -> "Run":
@@ -185,13 +189,3 @@ def _reads(function: Callable[[PyTree, Key], PyTree], xs: PyTree, keys: Key) -> 
     jaxpr = jax.make_jaxpr(function)(*first).jaxpr
     read = [v for eqn in jaxpr.eqns for v in eqn.invars] + list(jaxpr.outvars)
     return any(v is jaxpr.invars[-1] for v in read)
-
-
-def last_of(carry: PyTree) -> PyTree:
-    """The carry after the last step, of a run that recorded or did not."""
-    return jax.tree.map(lambda a: a.last if isinstance(a, Recorded) else a, carry)
-
-
-def history_of(carry: PyTree) -> PyTree:
-    """The carry after every step, stacked, of a run that recorded."""
-    return jax.tree.map(lambda a: a.history, carry)

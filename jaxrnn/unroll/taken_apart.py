@@ -109,9 +109,9 @@ class Step:
 
 
 def take_apart(
-    function: Callable[..., PyTree], fixed: PyTree, *moving: PyTree
+    function: Callable[..., PyTree], fixed: PyTree, carry: PyTree, x: PyTree
 ) -> tuple[Step, list[Array], Any]:
-    """Split `function(fixed, *moving)` into a `Step` and the values of its constants.
+    """Split `function(fixed, carry, x)` into a `Step` and its constants' values.
 
     What depends on `fixed` alone (transposes, casts, parts of weights) is evaluated
     here, once; how it depends on `fixed` is ordinary, differentiable JAX.
@@ -119,13 +119,14 @@ def take_apart(
     Args:
       function: one step.
       fixed: arrays that no step changes.
-      *moving: arrays, or their shapes, that steps change.
+      carry: what a step gets from the one before: arrays, or their shapes.
+      x: what each step gets anew, likewise.
 
     Returns:
       The step, its constants, and the tree structure of its output.
     """
     closed, shapes = jax.make_jaxpr(_dissolved(function), return_shape=True)(
-        fixed, *moving
+        fixed, carry, x
     )
     jaxpr, fixed_leaves = closed.jaxpr, jax.tree.leaves(fixed)
     known = dict(zip(jaxpr.constvars, closed.consts, strict=True))
@@ -140,11 +141,14 @@ def take_apart(
             known |= dict(zip(eqn.outvars, _evaluate(eqn, operands), strict=True))
         else:
             equations.append(eqn)
-    step = _step(equations, known, in_vars, jaxpr.outvars)
+    carried = len(jax.tree.leaves(carry))
+    step = _step(equations, known, in_vars, jaxpr.outvars, carried)
     return step, [known[v] for v in step.constant_vars], jax.tree.structure(shapes)
 
 
-def _step(equations: list, known: dict, in_vars: list, out_vars: list) -> Step:
+def _step(
+    equations: list, known: dict, in_vars: list, out_vars: list, carried: int
+) -> Step:
     is_known = lambda v: not isinstance(v, core.Literal) and v in known
     read = [v for eqn in equations for v in eqn.invars if is_known(v)]
     constant_vars = list(dict.fromkeys([*read, *filter(is_known, out_vars)]))
@@ -157,7 +161,7 @@ def _step(equations: list, known: dict, in_vars: list, out_vars: list) -> Step:
     parts: list[Any] = []
     for eqn in equations:
         parts.append(_product(eqn, index) or eqn)
-        _absorb_sum(parts, in_vars, uses)
+        _absorb_sum(parts, in_vars, carried, uses)
     plain = [eqn for eqn in parts if not isinstance(eqn, Product)]
     others = [v for eqn in plain for v in eqn.invars] + list(out_vars)
     elementwise = frozenset(index[v] for v in others if is_known(v))
@@ -174,13 +178,20 @@ def _product(eqn: Any, index: dict[Any, int]) -> Product | None:
     return Product(eqn, moving, index[held], None, eqn.outvars[0])
 
 
-def _absorb_sum(parts: list, in_vars: list, uses: collections.Counter) -> None:
-    """Make the last equation part of a product, if it adds an input to it alone."""
+def _absorb_sum(
+    parts: list, in_vars: list, carried: int, uses: collections.Counter
+) -> None:
+    """Make the last equation part of a product, if it adds an input to it alone.
+
+    Not a carried one: its tangent is only known inside the loop.
+    """
     eqn = parts[-1]
     if isinstance(eqn, Product) or eqn.primitive.name not in ("add", "add_any"):
         return
+    if any(isinstance(v, core.Literal) for v in eqn.invars):
+        return
     for product, addend in (eqn.invars, eqn.invars[::-1]):
-        if addend not in in_vars or uses[product] != 1 or uses[addend] != 1:
+        if addend not in in_vars[carried:] or uses[product] != 1 or uses[addend] != 1:
             continue
         for place, part in enumerate(parts):
             if (

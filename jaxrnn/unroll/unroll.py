@@ -11,8 +11,9 @@ from jaxrnn.cell import Cell
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, arrange
 from jaxrnn.unroll.chunks import chunk_size
+from jaxrnn.unroll.leaves import history_of, last_of
 from jaxrnn.unroll.origin import Origin
-from jaxrnn.unroll.run import Run, history_of, last_of
+from jaxrnn.unroll.run import Run
 
 
 def unroll(

@@ -1,0 +1,134 @@
+"""Every cell and combinator once, as a row. A cell costs one file and one row here."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jaxrnn as jr
+from laws.user_cell import Counting, Labelled, Traced
+
+Rng = np.random.Generator
+Draw = Callable[[Rng, tuple[int, ...]], Any]  # (rng, leading axes) -> a tree of arrays
+
+
+def vectors(*size: int) -> Draw:
+    """Standard normal inputs of that size: images take three numbers."""
+    return lambda rng, leading: rng.normal(size=(*leading, *size))
+
+
+def tokens(vocab_size: int) -> Draw:
+    return lambda rng, leading: rng.integers(0, vocab_size, leading)
+
+
+def labelled(size: int, vocab_size: int) -> Draw:
+    vector, token = vectors(size), tokens(vocab_size)
+    return lambda rng, leading: {
+        "vector": vector(rng, leading),
+        "token": token(rng, leading),
+    }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Row:
+    """One cell, and what the laws must know to run it.
+
+    Attributes:
+      name: how the tests call it.
+      cell: the cell.
+      input_size: what `init` gets.
+      inputs: draws inputs; None: vectors of `input_size`.
+      context: draws what `prepare` may look at, every leaf starting with the batch
+        axes; None: nothing.
+      representative: every law runs on it by default, not the cheap ones alone.
+      hidden_is_output: the cell claims that `hidden(carry)` is the output.
+      names: what its `repr` and its JSON refer to beside the library's names.
+      exempt: the laws that the cell cannot obey, without their `test_`, and why not.
+    """
+
+    name: str
+    cell: jr.Cell
+    input_size: Any = 3
+    inputs: Draw | None = None
+    context: Draw | None = None
+    representative: bool = False
+    hidden_is_output: bool = False
+    names: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    exempt: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @functools.cached_property
+    def params(self) -> Any:
+        """The shapes and dtypes of the parameters."""
+        init = functools.partial(self.cell.init, input_size=self.input_size)
+        return jax.eval_shape(init, jax.random.key(0))
+
+    @functools.cached_property
+    def carry(self) -> Any:
+        """The shapes and dtypes of the carry of one row."""
+        first = lambda ready: self.cell.initial_carry(ready, ())
+        return jax.eval_shape(first, self.params)
+
+
+def soft_clip(x):
+    return x / (1 + jnp.abs(x))
+
+
+_LAYERS = (jr.LSTM(5), jr.Dropout(0.4), jr.GRU(6), jr.Dense(9))
+_USER = {
+    "Traced": Traced,
+    "Counting": Counting,
+    "Labelled": Labelled,
+    "soft_clip": soft_clip,
+}
+
+# No two sizes are equal, among them steps and batch (in harness.py), so that a swapped
+# axis shows.
+ROWS = [
+    Row("embed", jr.Embed(11, 4), None, tokens(11)),
+    Row("one_hot", jr.OneHot(11), None, tokens(11)),
+    Row("dense", jr.Dense(5)),
+    Row("map", jr.Map("relu")),
+    Row("map_of_a_users_function", jr.Map(soft_clip), names=_USER),
+    Row("dropout", jr.Dropout(0.4)),
+    Row("elman", jr.Elman(5), hidden_is_output=True),
+    Row("elman_relu", jr.Elman(5, activation="relu"), hidden_is_output=True),
+    Row("elman_identity", jr.Elman(5, activation="identity"), hidden_is_output=True),
+    Row("lstm", jr.LSTM(5), hidden_is_output=True),
+    Row("gru", jr.GRU(5), hidden_is_output=True),
+    Row("gru_after", jr.GRU(5, reset="after"), hidden_is_output=True),
+    Row("gru_replace", jr.GRU(5, update="replace"), hidden_is_output=True),
+    Row(
+        "stack",
+        jr.Stack(jr.Embed(11, 4), *_LAYERS),
+        None,
+        tokens(11),
+        representative=True,
+    ),
+    Row(
+        "stack_in_stack",
+        jr.Stack(jr.Dense(4), jr.Stack(*_LAYERS), jr.Elman(10)),
+        hidden_is_output=True,
+    ),
+    Row(
+        "a_users_cell",
+        Traced(5),
+        representative=True,
+        hidden_is_output=True,
+        names=_USER,
+    ),
+    Row("a_count_of_steps", Counting(3), hidden_is_output=True, names=_USER),
+    Row(
+        "a_tree_of_inputs",
+        Labelled(5, 11),
+        inputs=labelled(3, 11),
+        names=_USER,
+        exempt={"output_size_is_that_of_an_output": "`output_size` knows one input"},
+    ),
+]
