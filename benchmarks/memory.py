@@ -69,6 +69,27 @@ def temporaries(steps: int) -> list[tuple[str, str, float]]:
     return rows
 
 
+def beside_flax(steps: int, rows: int, size: int) -> list[tuple[str, float]]:
+    """Rows of library, MiB of temporaries of a plain LSTM's gradient step."""
+    from flax import linen
+
+    xs = jax.ShapeDtypeStruct((steps, rows, size), jnp.float32)
+    models: dict[str, tuple[Any, Any]] = {}
+    cell = jr.LSTM(size)
+    init = lambda: cell.init(jax.random.key(0), size)
+    models["jaxrnn"] = init, lambda params, xs: jr.unroll(cell, params, xs)[1]
+    for flax_cell in (linen.LSTMCell, linen.OptimizedLSTMCell):
+        layer = linen.RNN(flax_cell(size), time_major=True)
+        init = lambda layer=layer: layer.init(jax.random.key(0), jnp.zeros(xs.shape))
+        models[f"Flax {flax_cell.__name__}"] = init, layer.apply
+    found = []
+    for name, (init, run) in models.items():
+        gradient = jax.grad(lambda params, xs, run=run: jnp.sum(run(params, xs) ** 2))
+        compiled = jax.jit(gradient).lower(jax.eval_shape(init), xs).compile()
+        found.append((name, compiled.memory_analysis().temp_size_in_bytes / 2**20))
+    return found
+
+
 def program(steps: int) -> tuple[int, float]:
     """Instructions of the compiled gradient step, and the seconds to compile it."""
     cell, _, xs, _ = arguments(steps)
@@ -101,8 +122,10 @@ def main() -> None:
     repeats = 3 if parser.parse_args().quick else 9
     print(describe())
     print(f"LSTM of {HIDDEN}, input {INPUT}, batch {BATCH}, float32\n")
-    with tqdm(total=4, desc="measuring", leave=False) as bar:
+    with tqdm(total=5, desc="measuring", leave=False) as bar:
         sizes = temporaries(100_000)
+        bar.update()
+        libraries = beside_flax(1_000, 16, 512)
         bar.update()
         programs = [(steps, *program(steps)) for steps in (1_000, 1_000_000)]
         bar.update(2)
@@ -111,6 +134,9 @@ def main() -> None:
     print("temporaries of a gradient step, T = 100,000 (limit with sqrt: 1 GiB)")
     for name, checkpoint, size in sizes:
         print(f"  {name:28} checkpoint={checkpoint:5} {size:8.3f} GiB")
+    print("\ntemporaries at (T, B, input, H) = (1000, 16, 512, 512)")
+    for name, size in libraries:
+        print(f"  {name:28} {size:8.1f} MiB")
     print("\ncompiled gradient step of the last carry, checkpoint=100")
     for steps, instructions, compile_seconds in programs:
         print(
