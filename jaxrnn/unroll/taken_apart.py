@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
+from jaxrnn.product import rows_are_one_axis
 from jaxrnn.typing import Array, PyTree
 
 # Evaluated before the loop these would only be copied into it, larger than they were.
@@ -55,9 +56,9 @@ class Product:
         """The products of all steps, `moving` being stacked."""
         rows_times_matrix = (((1,), (0,)), ((), ()))
         plain = self.eqn.params.get("dimension_numbers") == rows_times_matrix
+        plain = plain and rows_are_one_axis()
         if not plain or moving.ndim != 3 or self.eqn.invars[0] is not self.moving:
             return jax.vmap(self.apply, (0, None))(moving, fixed)
-        # Steps and rows as one axis, for the same reason as in `product.matmul`.
         flat = self.apply(moving.reshape(-1, moving.shape[-1]), fixed)
         return flat.reshape(*moving.shape[:-1], *flat.shape[1:])
 

@@ -114,5 +114,8 @@ def _compiled(
     run = run.with_arrays(arrays, origin.key, origin.start)
     ready, carry = origin.begin(cell, arrays.xs, batch_shape)
     carry, ys = run(cell, ready, carry, arrays.xs)
-    collected = jax.vmap(collect)(history_of(carry)) if recording else None
+    collected = None
+    if recording:
+        steps = jax.tree.leaves(arrays.xs)[0].shape[0]  # a carry may have no leaf
+        collected = jax.vmap(collect, axis_size=steps)(history_of(carry))
     return last_of(carry), ys, collected

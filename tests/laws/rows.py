@@ -116,6 +116,8 @@ ROWS = [
         jr.Stack(jr.Dense(4), jr.Stack(*_LAYERS), jr.Elman(10)),
         hidden_is_output=True,
     ),
+    Row("bidirectional", jr.Bidirectional(jr.LSTM(5), jr.GRU(6))),
+    Row("learned_carry", jr.LearnedCarry(jr.LSTM(5)), hidden_is_output=True),
     Row(
         "a_users_cell",
         Traced(5),
