@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxrnn import checks
 from jaxrnn.typing import PyTree
 
-# Between the second and the third level of a CPU's cache.
-_TILE_BYTES = 4 * 2**20
+# Half of a CPU's third-level cache: smaller tiles measured slower for an LSTM of 512.
+_TILE_BYTES = 16 * 2**20
 
 
 def chunk_size(checkpoint: int | str | None, steps: int) -> int | None:
