@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 
 def describe() -> str:
@@ -41,18 +40,6 @@ def interleaved(
             jax.block_until_ready(run())
             own.append(time.perf_counter() - start)
     return seconds
-
-
-def matmul_peak(sizes: Sequence[int] = (512, 1024, 2048, 4096)) -> float:
-    """The best rate of square float32 products, in operations a second."""
-    best = 0.0
-    product = jax.jit(jnp.matmul)
-    for n in sizes:
-        a = jnp.ones((n, n))
-        repeats = max(3, min(20, int(2e10 / n**3)))
-        (seconds,) = interleaved([lambda a=a: product(a, a)], repeats=repeats)
-        best = max(best, 2 * n**3 / min(seconds))
-    return best
 
 
 def median(seconds: Sequence[float]) -> float:
