@@ -97,6 +97,11 @@ class Cell(Spec):
         """Whether an output depends on no later input, so that the cell can `step`."""
         return all(part.causal for part in self.parts())
 
+    @property
+    def has_memory(self) -> bool:
+        """Whether a step leaves anything to the next: whether the carry has leaves."""
+        return True
+
     def parts(self) -> Iterator["Cell"]:
         """The cells in the fields of this one."""
         for field in dataclasses.fields(self):
@@ -211,6 +216,10 @@ class Cell(Spec):
 
 class Memoryless(Cell):
     """A cell without a carry: all its work is in `project`, one call for all steps."""
+
+    @property
+    def has_memory(self) -> bool:
+        return False
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:
         return ()

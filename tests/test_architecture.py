@@ -20,7 +20,10 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "jaxrnn"
 
 FLOORS = (
-    ("cell", "spec", "initializers", "activations", "typing", "checks", "product"),
+    (
+        *("cell", "wrapper", "spec", "initializers", "activations", "typing"),
+        *("checks", "product", "dropping"),
+    ),
     ("unroll", "losses", "data", "files", "summary"),
     ("cells", "combine", "attention"),
     ("seq2seq", "training", "gradflow", "interop"),

@@ -9,3 +9,4 @@ from jaxrnn.cells.embed import OneHot as OneHot
 from jaxrnn.cells.gru import GRU as GRU
 from jaxrnn.cells.lstm import LSTM as LSTM
 from jaxrnn.cells.lstm import LSTMCarry as LSTMCarry
+from jaxrnn.cells.norm import LayerNorm as LayerNorm

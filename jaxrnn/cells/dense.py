@@ -1,12 +1,12 @@
 """Layers without memory: an affine map, dropout, and any function."""
 
-import jax
 import jax.numpy as jnp
 
 from jaxrnn import checks
 from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Memoryless
 from jaxrnn.cells.gates import one_size
+from jaxrnn.dropping import drop, keep
 from jaxrnn.initializers import Initializer, LecunNormal
 from jaxrnn.product import affine
 from jaxrnn.typing import Array, Key, PyTree, Size
@@ -21,7 +21,7 @@ class Dense(Memoryless):
       kernel_init: of V.
 
     Example:
-      >>> import jaxrnn as jr
+      >>> import jax, jaxrnn as jr
       >>> layer = jr.Dense(4)
       >>> params = layer.init(jax.random.key(0), 3)
       >>> jr.unroll(layer, params, jnp.ones((7, 2, 3)))[1].shape
@@ -56,7 +56,7 @@ class Dropout(Memoryless):
       Srivastava et al. 2014; between layers: Zaremba, Sutskever, Vinyals 2014.
 
     Example:
-      >>> import jaxrnn as jr
+      >>> import jax, jaxrnn as jr
       >>> xs = jnp.ones((7, 2, 3))
       >>> key = jax.random.key(0)
       >>> sorted(set(jr.unroll(jr.Dropout(0.5), {}, xs, key=key)[1].ravel().tolist()))
@@ -78,10 +78,7 @@ class Dropout(Memoryless):
     def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
         if key is None or self.rate == 0:
             return x
-        if self.rate == 1:
-            return jnp.zeros_like(x)
-        kept = jax.random.bernoulli(key, 1 - self.rate, x.shape)
-        return jnp.where(kept, x / (1 - self.rate), 0)
+        return drop(x, keep(key, self.rate, x.shape), self.rate)
 
 
 class Map(Memoryless):

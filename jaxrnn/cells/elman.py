@@ -3,13 +3,16 @@
 from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params
+from jaxrnn.cells.norm import norm, norm_params
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import affine, matmul
+from jaxrnn.product import matmul
 from jaxrnn.typing import Array, Key, PyTree, Size
 
 
 class Elman(Cell):
     """The vanilla recurrent network: h = f(W x + U h' + b), and the output is h.
+
+    With layer normalisation h = f(LN(W x + U h') + b).
 
     The lectures' y = V h + c is a `Dense` behind it: `Stack(Elman(H), Dense(n))`.
 
@@ -20,9 +23,11 @@ class Elman(Cell):
         or a function at the top level of a module.
       kernel_init: of W.
       recurrent_init: of U.
+      layer_norm: whether to normalise; the scale is `sum_scale` `[H]`.
 
     References:
-      Elman 1990; all five lectures ("vanilla RNN").
+      Elman 1990; all five lectures ("vanilla RNN"). Layer normalisation: Ba, Kiros,
+      Hinton 2016, equation 4.
 
     Example:
       >>> import jax, jax.numpy as jnp, jaxrnn as jr
@@ -37,6 +42,7 @@ class Elman(Cell):
     activation: Activation = "tanh"
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         activation(self.activation)
@@ -44,11 +50,14 @@ class Elman(Cell):
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = gate_params(self, key, input_size, gates=1)
+        params |= norm_params(self, sum_scale=1)
         return params | {"bias": params["bias"].reshape(-1)}
 
     def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
-        return affine(x, ready["kernel"], ready["bias"])
+        product = matmul(x, ready["kernel"])
+        return product if self.layer_norm else product + ready["bias"]
 
     def recur(self, ready: PyTree, carry: Array, z: Array) -> tuple[Array, Array]:
-        h = activation(self.activation)(z + matmul(carry, ready["recurrent_kernel"]))
+        a = z + matmul(carry, ready["recurrent_kernel"])
+        h = activation(self.activation)(norm(self, ready, a, "sum_scale", "bias"))
         return h, h

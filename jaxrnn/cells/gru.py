@@ -5,8 +5,9 @@ import jax.numpy as jnp
 from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params, squash
+from jaxrnn.cells.norm import norm, norm_affine, norm_params
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import affine, matmul
+from jaxrnn.product import matmul
 from jaxrnn.typing import Array, Key, PyTree, Size
 
 
@@ -22,7 +23,8 @@ class GRU(Cell):
       h = z * h' + (1 - z) * n                         update="keep": keeps the old
       h = (1 - z) * h' + z * n                         update="replace": lets in the new
 
-    The kernels' columns hold the gates in the order z, r, n.
+    The kernels' columns hold the gates in the order z, r, n. With layer normalisation,
+    LN, every product A is LN(A): those of z and r together, those of n apart.
 
     Args:
       hidden_size: H; the parameters are `kernel` `[input_size, 3H]`,
@@ -34,9 +36,12 @@ class GRU(Cell):
         "replace" (lectures 000 and 004).
       kernel_init: of each gate's W.
       recurrent_init: of each gate's U.
+      layer_norm: whether to normalise; the scales are `kernel_scale` `[3H]`,
+        `recurrent_scale` `[2H]` of z and r, and `candidate_scale` `[H]` of U_n.
 
     References:
       Cho et al. 2014, equations 5 to 8; lectures 000, 001, 004.
+      Layer normalisation: Ba, Kiros, Hinton 2016, supplementary material.
 
     Example:
       >>> import jax, jaxrnn as jr
@@ -52,6 +57,7 @@ class GRU(Cell):
     update: str = "keep"
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+    layer_norm: bool = False
 
     def __post_init__(self) -> None:
         checks.one_of(("before", "after"), reset=self.reset)
@@ -60,6 +66,9 @@ class GRU(Cell):
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = gate_params(self, key, input_size, gates=3)
+        params |= norm_params(
+            self, kernel_scale=3, recurrent_scale=2, candidate_scale=1
+        )
         if self.reset == "after":
             params["recurrent_bias"] = jnp.zeros_like(params["bias"][2])
         return params | {"bias": params["bias"].reshape(-1)}
@@ -67,17 +76,25 @@ class GRU(Cell):
     def project(
         self, ready: PyTree, x: Array, *, key: Key | None = None
     ) -> list[Array]:
-        z = affine(x, ready["kernel"], ready["bias"])
-        return jnp.split(z, [2 * self.hidden_size], axis=-1)
+        H = self.hidden_size
+        z = norm_affine(self, ready, x, 2 * H, H)
+        return jnp.split(z, [2 * H], axis=-1)
 
     def recur(self, ready: PyTree, carry: Array, z: list[Array]) -> tuple[Array, Array]:
-        gates, n = z
-        U, U_n = jnp.split(ready["recurrent_kernel"], [2 * self.hidden_size], axis=-1)
-        z_gate, r = squash(gates + matmul(carry, U), "s", "s")
+        (gates, n), U, H = z, ready["recurrent_kernel"], self.hidden_size
         if self.reset == "before":
-            n = jnp.tanh(n + matmul(r * carry, U_n))
+            U, U_n = jnp.split(U, [2 * H], axis=-1)
+            product = matmul(carry, U)
+        else:  # one product for all three
+            product, u = jnp.split(matmul(carry, U), [2 * H], axis=-1)
+        product = norm(self, ready, product, "recurrent_scale")
+        z_gate, r = squash(gates + product, "s", "s")
+        if self.reset == "before":
+            n += norm(self, ready, matmul(r * carry, U_n), "candidate_scale")
         else:
-            n = jnp.tanh(n + r * (matmul(carry, U_n) + ready["recurrent_bias"]))
+            u = norm(self, ready, u, "candidate_scale")
+            n += r * (u + ready["recurrent_bias"])
+        n = jnp.tanh(n)
         old, new = (carry, n) if self.update == "keep" else (n, carry)
         h = z_gate * old + (1 - z_gate) * new
         return h, h

@@ -6,8 +6,9 @@ import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params, squash
+from jaxrnn.cells.norm import norm, norm_affine, norm_params
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import affine, matmul, zeros
+from jaxrnn.product import matmul, zeros
 from jaxrnn.typing import Array, Key, PyTree, Shape, Size
 
 
@@ -30,7 +31,9 @@ class LSTM(Cell):
       c = f * c' + i * g
       h = o * tanh(c)                      the output
 
-    The kernels' columns hold the gates in the order i, f, o, g.
+    The kernels' columns hold the gates in the order i, f, o, g. With layer
+    normalisation, LN, the gates are s(LN(W x) + LN(U h') + b), normalised together, and
+    h = o * tanh(LN(c)).
 
     Args:
       hidden_size: H; the parameters are `kernel` `[input_size, 4H]`,
@@ -39,9 +42,12 @@ class LSTM(Cell):
         (Gers, Schmidhuber, Cummins 2000; Jozefowicz, Zaremba, Sutskever 2015).
       kernel_init: of each gate's W.
       recurrent_init: of each gate's U.
+      layer_norm: whether to normalise; the scales are `kernel_scale` and
+        `recurrent_scale` `[4H]`, `cell_scale` and `cell_bias` `[H]`.
 
     References:
       Hochreiter, Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000; all five lectures.
+      Layer normalisation: Ba, Kiros, Hinton 2016, supplementary material.
 
     Example:
       >>> import jax, jaxrnn as jr
@@ -56,9 +62,17 @@ class LSTM(Cell):
     forget_bias: float = 1.0
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+    layer_norm: bool = False
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = gate_params(self, key, input_size, gates=4)
+        norms = {
+            "kernel_scale": 4,
+            "recurrent_scale": 4,
+            "cell_scale": 1,
+            "cell_bias": 1,
+        }
+        params |= norm_params(self, **norms)
         return params | {"bias": params["bias"].at[1].set(self.forget_bias).reshape(-1)}
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> LSTMCarry:
@@ -66,13 +80,14 @@ class LSTM(Cell):
         return LSTMCarry(hidden=start, cell=start)
 
     def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
-        return affine(x, ready["kernel"], ready["bias"])
+        return norm_affine(self, ready, x, 4 * self.hidden_size)
 
     def recur(
         self, ready: PyTree, carry: LSTMCarry, z: Array
     ) -> tuple[LSTMCarry, Array]:
-        gates = z + matmul(carry.hidden, ready["recurrent_kernel"])
+        product = matmul(carry.hidden, ready["recurrent_kernel"])
+        gates = z + norm(self, ready, product, "recurrent_scale")
         i, f, o, g = squash(gates, "s", "s", "s", "tanh")
         c = f * carry.cell + i * g
-        h = o * jnp.tanh(c)
+        h = o * jnp.tanh(norm(self, ready, c, "cell_scale", "cell_bias"))
         return LSTMCarry(hidden=h, cell=c), h

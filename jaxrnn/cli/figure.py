@@ -25,7 +25,7 @@ def draw(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    steps = [row for row in rows if "epoch" not in row]
+    steps = [row for row in rows if "epoch" not in row and not row.get("skipped")]
     epochs = [row for row in rows if "epoch" in row]
     figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
     FigureCanvasAgg(figure)

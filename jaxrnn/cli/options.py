@@ -12,10 +12,22 @@ SETTINGS: dict[str, Any] = {
     "layers": int,
     "embedding": int,
     "dropout": float,
+    "variational_dropout": float,
+    "weight_drop": float,
+    "residual": bool,
     "window": int,
     "batch_size": int,
     "learning_rate": float,
+    "schedule": str,
+    "warmup": int,
+    "decay": float,
+    "decay_after": int,
     "clip": float,
+    "clip_by": str,
+    "l2": float,
+    "ar": float,
+    "tar": float,
+    "skip_nonfinite": bool,
     "epochs": int,
     "seed": int,
 }
@@ -25,10 +37,26 @@ _HELP = {
     "layers": "recurrent layers",
     "embedding": "size of a character's vector; 0: one-hot vectors",
     "dropout": "part of each layer's outputs that a training step does without",
+    "variational_dropout": "part of each layer's inputs and states that all steps of a "
+    "window do without",
+    "weight_drop": "part of the recurrent weights that a window does without",
+    "residual": "add the inputs of a layer to its outputs, where their sizes agree",
     "window": "steps that gradients go back",
     "batch_size": "streams that the text is cut into",
     "learning_rate": "at its highest",
-    "clip": "largest norm of a gradient (largest value, for min-char-rnn)",
+    "schedule": "of the learning rate: cosine (to 0), constant, step (constant, then "
+    "smaller in each epoch) or plateau (smaller where the training loss stands still)",
+    "warmup": "steps until the learning rate is at its highest",
+    "decay": "factor of the schedules step and plateau",
+    "decay_after": "constant epochs of the schedule step",
+    "clip": "largest norm, or value, of a gradient",
+    "clip_by": "what is clipped: norm (of all gradients), block (the norm of each "
+    "layer's), leaf (of each array's) or value (of each element)",
+    "l2": "rate of the penalty on the squares of weights",
+    "ar": "factor of the penalty on large states",
+    "tar": "factor of the penalty on states that change",
+    "skip_nonfinite": "leave out steps whose loss or gradient is not finite, in place "
+    "of stopping there",
     "epochs": "passes through the text",
     "seed": "of all randomness",
 }
@@ -87,8 +115,9 @@ def _add_train(commands: Any) -> None:
     length = train.add_mutually_exclusive_group()
     for name, kind in SETTINGS.items():
         place = length if name == "epochs" else train
-        flag, metavar = "--" + name.replace("_", "-"), kind.__name__.upper()
-        place.add_argument(flag, type=kind, help=_HELP[name], metavar=metavar)
+        form = {"type": kind, "metavar": kind.__name__.upper()}
+        form = {"action": "store_true"} if kind is bool else form
+        place.add_argument("--" + name.replace("_", "-"), help=_HELP[name], **form)
     length.add_argument(
         "--minutes",
         type=float,

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cli.folder import Run
+from jaxrnn.combine.named import named
 from jaxrnn.training import Callback, TrainState
 
 SIZES = (512, 1024, 2048, 4096)
@@ -68,7 +69,7 @@ def operations(run: Run) -> int:
     ]
     count = 6 * sum(kernels)
     if not run.config.embedding:
-        count -= 2 * params[1]["kernel"].size
+        count -= 2 * sum(kernel.size for kernel in named(params[1], "kernel").values())
     return count * run.config.window * run.config.batch_size
 
 

@@ -14,13 +14,8 @@ import numpy as np
 from jaxrnn.cli.folder import Run, new_folder, read_run, sha256, text_of
 from jaxrnn.cli.options import SETTINGS, BadInput, blaming
 from jaxrnn.data import Streams, Vocabulary, split
-from jaxrnn.models.language import (
-    MIN_CHAR_RNN,
-    LanguageConfig,
-    language_model,
-    language_objective,
-    language_optimizer,
-)
+from jaxrnn.models.language import MIN_CHAR_RNN, LanguageConfig, language_model
+from jaxrnn.models.language_training import language_objective, language_optimizer
 from jaxrnn.training import TrainState, TrainStep, init_state, train_step
 
 
@@ -121,7 +116,8 @@ def prepared(run: Run) -> tuple[TrainStep, TrainState]:
 @functools.cache
 def _compiled(config: LanguageConfig, vocab_size: int) -> TrainStep:
     # The number of steps is in the optimizer's state: one compilation for any.
-    objective = language_objective(language_model(config, vocab_size))
+    model = language_model(config, vocab_size)
+    objective = language_objective(model, ar=config.ar, tar=config.tar)
     return train_step(objective, language_optimizer(config, total=1))
 
 

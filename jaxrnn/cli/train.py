@@ -14,7 +14,7 @@ from jaxrnn.cli.profile import Profile
 from jaxrnn.cli.start import Parts, prepared, resumed, started
 from jaxrnn.files import save
 from jaxrnn.models import ngram
-from jaxrnn.models.language import bits_per_character
+from jaxrnn.models.language_training import bits_per_character
 from jaxrnn.models.sampling import sample
 from jaxrnn.training import (
     Callback,

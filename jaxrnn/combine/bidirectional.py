@@ -62,6 +62,10 @@ class Bidirectional(Cell):
         return False
 
     @property
+    def has_memory(self) -> bool:
+        return any(cell.has_memory for _, cell in self._both())
+
+    @property
     def input_ndim(self) -> Any:  # type: ignore[override]
         return self.forward.input_ndim
 

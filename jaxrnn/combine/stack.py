@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import jax
 
-from jaxrnn.cell import Cell, Memoryless
+from jaxrnn.cell import Cell
 from jaxrnn.checks import inside
 from jaxrnn.typing import Array, Key, PyTree, Shape, Size
 
@@ -61,11 +61,13 @@ class Stack(Cell):
         return self.cells[0].input_ndim
 
     @property
+    def has_memory(self) -> bool:
+        return any(layer.has_memory for layer in self.cells)
+
+    @property
     def _first(self) -> int:
         """The first layer with a memory: what stands before it needs no carry."""
-        with_memory = (
-            i for i, c in enumerate(self.cells) if not isinstance(c, Memoryless)
-        )
+        with_memory = (i for i, layer in enumerate(self.cells) if layer.has_memory)
         return next(with_memory, len(self.cells) - 1)
 
     def layers(
@@ -115,7 +117,7 @@ class Stack(Cell):
                     )
                 )
                 if index < len(self.cells) - 1:
-                    input_shape = _output_shape(layer, input_shape)
+                    input_shape = output_shape(layer, input_shape)
         return tuple(ready)
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:
@@ -127,7 +129,10 @@ class Stack(Cell):
             layer = self.cells[index]
             with inside(f"layer {index} of Stack, {layer}"):
                 x = layer.project(ready[index], x, key=_fold(key, index))
-                x = layer.cast_output(x) if index < self._first else x
+                if index < self._first:
+                    empty = layer.initial_carry(ready[index], ())
+                    _, x = layer.recur(ready[index], empty, x)
+                    x = layer.cast_output(x)
         return x, key
 
     def recur(self, ready: PyTree, carry: PyTree, z: PyTree) -> tuple[PyTree, PyTree]:
@@ -161,9 +166,7 @@ class Stack(Cell):
     @property
     def _last(self) -> int:
         """The last layer with a memory."""
-        with_memory = [
-            i for i, c in enumerate(self.cells) if not isinstance(c, Memoryless)
-        ]
+        with_memory = [i for i, layer in enumerate(self.cells) if layer.has_memory]
         if not with_memory:
             raise ValueError(
                 f"{self} has no hidden state: none of its layers has a memory"
@@ -175,7 +178,8 @@ def _fold(key: Key | None, index: int) -> Key | None:
     return None if key is None else jax.random.fold_in(key, index)
 
 
-def _output_shape(layer: Cell, input_shape: Shape | None) -> Shape | None:
+def output_shape(layer: Cell, input_shape: Shape | None) -> Shape | None:
+    """The shape of one step's output, batch axes included, if the input's is known."""
     if input_shape is None:
         return None
     batch = input_shape[: len(input_shape) - layer.input_ndim]

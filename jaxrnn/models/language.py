@@ -1,27 +1,21 @@
-"""A character language model: what it is made of, and how it is trained and judged."""
+"""A character language model: what it is made of, and how it is trained."""
 
 import dataclasses
 import functools
 import math
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-from numpy.typing import ArrayLike
-
 from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.cells import GRU, LSTM, Dense, Dropout, Elman, Embed, OneHot
-from jaxrnn.combine import Stack
-from jaxrnn.data import Streams, Window
+from jaxrnn.combine import Residual, Stack, VariationalDropout, WeightDrop
 from jaxrnn.initializers import Normal
-from jaxrnn.losses import cross_entropy
-from jaxrnn.training import Objective, adagrad, adam, unroll_loss
-from jaxrnn.typing import Array, Key, PyTree
 
-CELLS = {"elman": Elman, "gru": functools.partial(GRU, reset="after"), "lstm": LSTM}
+CELLS: dict[str, Any] = {
+    "elman": Elman,
+    "gru": functools.partial(GRU, reset="after"),
+    "lstm": LSTM,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,12 +28,27 @@ class LanguageConfig:
       layers: recurrent ones.
       embedding: the size of a character's vector; 0 for one-hot vectors.
       dropout: the part of every layer's outputs that a training step does without.
+      variational_dropout: the part of every layer's inputs and states, and of the last
+        one's outputs, that all steps of a window do without.
+      weight_drop: the part of the recurrent weights that a window does without.
+      residual: whether the inputs of a layer are added to its outputs, where they are
+        of one size.
       window: the steps that gradients go back.
       batch_size: the streams that the text is cut into.
-      optimizer: "adam", with warm-up, cosine decay and clipping by global norm; or
-        "adagrad", with clipping by value, on the sum of a window's losses.
+      optimizer: "adam"; or "adagrad", on the sum of a window's losses.
       learning_rate: at its highest.
+      schedule: of the learning rate: "cosine", down to 0; "constant"; "step", constant
+        for `decay_after` epochs and then times `decay` in each; "plateau", times
+        `decay` where the training loss of 100 windows was not the lowest 5 times.
+      warmup: steps until the learning rate is at its highest.
+      decay, decay_after: see `schedule`.
       clip: the largest norm, or the largest value, of a gradient.
+      clip_by: what is clipped: the "norm" of all gradients, of each layer's ("block"),
+        of each array's ("leaf"), or each "value".
+      l2: the rate of the penalty on the squares of kernels.
+      ar, tar: the factors of the penalties on large states, and on states that change.
+      skip_nonfinite: leave out steps whose loss or gradient is not finite, in place of
+        stopping there.
       stddev: of normally distributed weights; 0: what the layers take by default.
       epochs: passes through the text.
       seed: of all randomness.
@@ -58,11 +67,23 @@ class LanguageConfig:
     layers: int = 1
     embedding: int = 64
     dropout: float = 0.5
+    variational_dropout: float = 0.0
+    weight_drop: float = 0.0
+    residual: bool = False
     window: int = 64
     batch_size: int = 32
     optimizer: str = "adam"
     learning_rate: float = 4e-3
+    schedule: str = "cosine"
+    warmup: int = 50
+    decay: float = 0.5
+    decay_after: int = 4
     clip: float = 1.0
+    clip_by: str = "norm"
+    l2: float = 0.0
+    ar: float = 0.0
+    tar: float = 0.0
+    skip_nonfinite: bool = False
     stddev: float = 0.0
     epochs: int = 10
     seed: int = 0
@@ -70,15 +91,26 @@ class LanguageConfig:
     def __post_init__(self) -> None:
         checks.one_of(tuple(CELLS), cell=self.cell)
         checks.one_of(("adam", "adagrad"), optimizer=self.optimizer)
-        for name in ("hidden_size", "layers", "window", "batch_size", "epochs"):
+        checks.one_of(("cosine", "constant", "step", "plateau"), schedule=self.schedule)
+        checks.one_of(("norm", "block", "leaf", "value"), clip_by=self.clip_by)
+        sizes = ("hidden_size", "layers", "window", "batch_size", "epochs")
+        for name in (*sizes, "decay_after"):
             checks.positive(**{name: getattr(self, name)})
-        if self.embedding:
-            checks.positive(embedding=self.embedding)
-        checks.probability(dropout=self.dropout)
+        for name in ("embedding", "warmup"):
+            if getattr(self, name):
+                checks.positive(**{name: getattr(self, name)})
+        for name in ("dropout", "variational_dropout", "weight_drop"):
+            checks.probability(**{name: getattr(self, name)})
         for name in ("learning_rate", "clip"):
             value = getattr(self, name)
             if not 0 < value < math.inf:
                 raise ValueError(f"`{name}` must be positive and finite, got {value}")
+        for name in ("l2", "ar", "tar"):
+            value = getattr(self, name)
+            if not 0 <= value < math.inf:
+                raise ValueError(f"`{name}` must be at least 0 and finite, got {value}")
+        if not 0 < self.decay < 1:
+            raise ValueError(f"`decay` must lie in (0, 1), got {self.decay}")
         if not 0 <= self.seed < 2**32:
             raise ValueError(f"`seed` must lie in [0, 2**32), got {self.seed}")
 
@@ -92,7 +124,10 @@ MIN_CHAR_RNN = LanguageConfig(
     batch_size=1,
     optimizer="adagrad",
     learning_rate=0.1,
+    schedule="constant",
+    warmup=0,
     clip=5.0,
+    clip_by="value",
     stddev=0.01,
 )
 """The settings of min-char-rnn (Karpathy 2015)."""
@@ -113,112 +148,29 @@ def language_model(config: LanguageConfig, vocab_size: int) -> Stack:
       >>> language_model(LanguageConfig(hidden_size=8, layers=2, dropout=0.0), 5)
       Stack(Embed(5, 64), LSTM(8), LSTM(8), Dense(5))
     """
-    make: Any = CELLS[config.cell]
     weights = {"kernel_init": Normal(config.stddev)} if config.stddev else {}
-    if weights:
-        make = functools.partial(make, recurrent_init=Normal(config.stddev), **weights)
     size = config.embedding
     layers: list[Cell] = [Embed(vocab_size, size) if size else OneHot(vocab_size)]
-    for _ in range(config.layers):
-        layers.append(make(config.hidden_size))
+    for index in range(config.layers):
+        layers.append(_layer(config, index, size or vocab_size))
         if config.dropout:
             layers.append(Dropout(config.dropout))
     return Stack(*layers, Dense(vocab_size, **weights))
 
 
-def language_optimizer(
-    config: LanguageConfig, total: int
-) -> optax.GradientTransformation:
-    """The optimizer of a character language model.
-
-    Args:
-      config: how it is trained.
-      total: the steps of the whole run, for the decay of the learning rate.
-
-    Returns:
-      The optimizer, for the mean of a window's losses.
-    """
-    if config.optimizer == "adam":
-        return adam(config.learning_rate, clip=config.clip, total=total, warmup=50)
-    # The gradient of the sum over the window.
-    summed = optax.scale(float(config.window * config.batch_size))
-    return optax.chain(summed, adagrad(config.learning_rate, clip=config.clip))
-
-
-def language_objective(model: Cell) -> Objective:
-    """The mean cross-entropy of a window's characters, for `train_step`.
-
-    Args:
-      model: ids in, logits out.
-
-    Returns:
-      A function of parameters, a `Window` without padding, carry and key; in nats.
-    """
-
-    def objective(
-        params: PyTree, window: Window, carry: PyTree, key: Key
-    ) -> tuple[Array, PyTree]:
-        xs, targets, _ = window
-        return unroll_loss(
-            model, params, xs, targets, cross_entropy, carry=carry, key=key
-        )
-
-    return objective
-
-
-def bits_per_character(
-    model: Cell, params: PyTree, ids: ArrayLike, *, streams: int = 8, window: int = 64
-) -> float:
-    """The mean of -log2 p of the characters of a text, all but the first.
-
-    Args:
-      model: ids in, logits out.
-      params: of the model.
-      ids: integers [N], N at least 2.
-      streams: the pieces that are read side by side, each from the initial carry: the
-        more, the faster, and the more characters lack what stood before them.
-      window: the steps that are read at a time; the carry goes on.
-
-    Returns:
-      Bits.
-
-    Raises:
-      ValueError: there are fewer than 2 ids.
-
-    Example:
-      >>> config = LanguageConfig(hidden_size=8)
-      >>> model = language_model(config, 4)
-      >>> params = model.init(jax.random.key(0))
-      >>> zeros = jax.tree.map(jnp.zeros_like, params)
-      >>> round(bits_per_character(model, zeros, [0, 3, 1, 2, 1]), 4)
-      2.0
-    """
-    ids = np.asarray(ids)
-    pairs = len(ids) - 1
-    if pairs < 1:
-        raise ValueError(f"`ids` must hold at least 2 characters, got {len(ids)}")
-    streams = max(min(streams, pairs // window), 1)
-    cut = Streams(ids, batch_size=streams, window=min(window, pairs))
-    carry = model.initial_carry(model.prepare(params), (streams,))
-    nats = []
-    for piece in cut:
-        value, carry = _nats(model, params, piece, carry)
-        nats.append(value)
-    return float(np.sum(jax.device_get(nats), dtype=np.float64)) / pairs / math.log(2)
-
-
-@functools.partial(jax.jit, static_argnums=0)
-def _nats(
-    model: Cell, params: PyTree, window: Window, carry: PyTree
-) -> tuple[Array, PyTree]:
-    xs, targets, mask = window
-    return unroll_loss(
-        model,
-        params,
-        xs,
-        targets,
-        cross_entropy,
-        carry=carry,
-        mask=jnp.asarray(mask),
-        reduction="sum",
-    )
+def _layer(config: LanguageConfig, index: int, embedding: int) -> Cell:
+    """A recurrent layer, and what the settings put around it, from the inside out."""
+    normal: Any = Normal(config.stddev)
+    weights = {"kernel_init": normal, "recurrent_init": normal} if config.stddev else {}
+    layer: Cell = CELLS[config.cell](config.hidden_size, **weights)
+    if config.weight_drop:
+        layer = WeightDrop(layer, config.weight_drop)
+    if config.variational_dropout:
+        rate, is_last = config.variational_dropout, index == config.layers - 1
+        outputs = rate if is_last else 0.0
+        layer = VariationalDropout(layer, inputs=rate, state=rate, outputs=outputs)
+    if config.residual and (embedding if index == 0 else config.hidden_size) == (
+        config.hidden_size
+    ):
+        layer = Residual(layer)
+    return layer

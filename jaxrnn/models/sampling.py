@@ -11,6 +11,8 @@ import numpy as np
 from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.data import Vocabulary
+from jaxrnn.models.generate import feed_back
+from jaxrnn.models.samplers import Sampler
 from jaxrnn.typing import Array, Key, PyTree
 
 # Calling a compiled function costs about as much as a step of a small model.
@@ -93,12 +95,12 @@ def _pieces(
     steps = len(prime) - 1 + length
     ready = model.prepare(params)
     state = (model.initial_carry(ready, ()), jnp.int32(prime[0]))
-    key, heat = jax.random.key(seed), jnp.float32(temperature)
+    key, sampler = jax.random.key(seed), Sampler(jnp.float32(temperature))
     for start in range(0, steps, CHUNK):
         given = prime[1:][start : start + CHUNK]
         given = np.pad(given, (0, CHUNK - len(given)), constant_values=-1)
         stretch = (given, np.int32(start))
-        state, symbols = _draw(model, ready, state, stretch, (key, heat))
+        state, symbols = _draw(model, ready, state, stretch, (key, sampler))
         drawn = np.asarray(symbols)[max(len(prime) - 1 - start, 0) : steps - start]
         if len(drawn):
             yield vocabulary.decode(drawn)
@@ -110,21 +112,9 @@ def _draw(
     ready: PyTree,
     state: tuple[PyTree, Array],
     stretch: tuple[Array, Array],
-    how: tuple[Key, Array],
+    how: tuple[Key, Sampler],
 ) -> tuple[tuple[PyTree, Array], Array]:
     """`CHUNK` steps: the characters that are given, and drawn ones where -1 is."""
-    (given, start), (key, heat) = stretch, how
-
-    def one(
-        state: tuple[PyTree, Array], inputs: tuple[Array, Array]
-    ) -> tuple[tuple[PyTree, Array], Array]:
-        (carry, symbol), (known, t) = state, inputs
-        carry, logits = model.step(ready, carry, symbol)
-        scaled = logits / jnp.where(heat > 0, heat, 1).astype(logits.dtype)
-        drawn = jax.random.categorical(jax.random.fold_in(key, t), scaled)
-        drawn = jnp.where(heat > 0, drawn, jnp.argmax(logits)).astype(jnp.int32)
-        symbol = jnp.where(known < 0, drawn, known)
-        return (carry, symbol), symbol
-
+    (given, start), (key, sampler) = stretch, how
     times = start + jnp.arange(CHUNK, dtype=jnp.int32)
-    return jax.lax.scan(one, state, (given, times))
+    return feed_back(model, ready, state, sampler, (key, times), given=given)

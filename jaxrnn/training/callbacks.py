@@ -46,7 +46,8 @@ class Callback:
 
         Args:
           step: the number of the step, from 1.
-          metrics: `loss` and `gradient_norm`.
+          metrics: `loss` and `gradient_norm`; with `skip_nonfinite` also `skipped`, 1
+            for a step left out, whose other numbers may be no numbers.
         """
 
     def on_epoch(self, state: TrainState, row: Numbers) -> None:
@@ -77,7 +78,7 @@ class EpochFunction(Callback):
 
 
 class MetricsFile(Callback):
-    """Writes numbers to a file, one JSON object a line.
+    """Writes numbers to a file, one JSON object a line; null is one that is not finite.
 
     A run that goes on from a checkpoint drops what was written after it, so that the
     file of a run in several parts is that of the run in one (but for the seconds).
@@ -124,8 +125,13 @@ class MetricsFile(Callback):
             self._append(row)
 
     def _append(self, row: Numbers) -> None:
+        numbers = {name: _in_json(value) for name, value in self.translate(row).items()}
         with open(self.path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(self.translate(row)) + "\n")
+            file.write(json.dumps(numbers) + "\n")
+
+
+def _in_json(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def read_rows(path: str | os.PathLike) -> list[Numbers]:
@@ -187,10 +193,9 @@ class ProgressBar(Callback):
         )
 
     def on_metrics(self, step: int, metrics: dict[str, float]) -> None:
-        first = math.isnan(self._mean)
-        self._mean = (
-            metrics["loss"] if first else 0.95 * self._mean + 0.05 * metrics["loss"]
-        )
+        if not metrics.get("skipped"):
+            old = metrics["loss"] if math.isnan(self._mean) else self._mean
+            self._mean = 0.95 * old + 0.05 * metrics["loss"]
         self._bar.set_postfix_str(self.show(self._mean), refresh=False)
         self._bar.update(self.size)
 

@@ -39,6 +39,7 @@ class Progress(NamedTuple):
       epoch: the whole epochs so far.
       batches: those of the epoch at hand.
       loss: the sum of their losses.
+      skipped: those of them whose loss or gradient was not finite.
       seconds: of training so far.
       score: the best that validation gave.
       waited: epochs since then.
@@ -47,6 +48,7 @@ class Progress(NamedTuple):
     epoch: int = 0
     batches: int = 0
     loss: float = 0.0
+    skipped: int = 0
     seconds: float = 0.0
     score: float = math.inf
     waited: int = 0
@@ -100,7 +102,8 @@ def fit(
     Raises:
       ValueError: no limit is given, or an epoch has no batches.
       FloatingPointError: a loss or a gradient is not finite; the checkpoints hold
-        only what was before.
+        only what was before. Where `skip_nonfinite` is around the optimizer: so it is
+        in all steps of an epoch.
       KeyboardInterrupt: at Ctrl-C, once everything is saved.
     """
     if epochs is None and steps is None and seconds is None:
@@ -194,17 +197,22 @@ class _Run:
             raise ValueError(
                 f"`batches` must give some, got none for epoch {before.epoch}"
             )
+        counted = before.batches - before.skipped
+        loss = before.loss / counted if counted else math.nan
+        _check_finite({"loss": loss}, f"in all steps of epoch {before.epoch + 1}")
         row: Numbers = {
             "epoch": before.epoch + 1,
             "step": self.sent,
             "seconds": time.monotonic() - self.began,
-            "loss": before.loss / before.batches,
+            "loss": loss,
         }
+        if before.skipped:
+            row["skipped"] = before.skipped
         if self.validate is not None:
             row |= self._validated(self.validate)
         if whole:
             self.progress = self.progress._replace(
-                epoch=before.epoch + 1, batches=0, loss=0.0
+                epoch=before.epoch + 1, batches=0, loss=0.0, skipped=0
             )
         for hook in self.hooks:
             hook.on_epoch(self.state, row)
@@ -226,12 +234,16 @@ class _Run:
     def _read(self, *, wait: bool = False) -> None:
         for metrics in self.meter.read(wait=wait):
             self.known += 1
-            _check_finite({"loss": metrics["loss"], **metrics}, f"at step {self.known}")
-            self.progress = self.progress._replace(
-                loss=self.progress.loss + metrics["loss"]
-            )
+            self.progress = self._counted(metrics)
             for hook in self.hooks:
                 hook.on_metrics(self.known, metrics)
+
+    def _counted(self, metrics: dict[str, float]) -> Progress:
+        before = self.progress
+        if metrics.get("skipped"):
+            return before._replace(skipped=before.skipped + 1)
+        _check_finite({"loss": metrics["loss"], **metrics}, f"at step {self.known}")
+        return before._replace(loss=before.loss + metrics["loss"])
 
     def _is_stopped(self) -> bool:
         """Whether to leave the epoch at hand."""

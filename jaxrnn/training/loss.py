@@ -59,7 +59,8 @@ def unroll_loss(
       carry: the state to start from; None: the cell's initial carry.
       lengths, mask, reset, reverse, key, start, context, time_axis, checkpoint: as for
         `unroll`.
-      reduction: "mean" over real steps, "sum", or "none"; 0 if no step is real.
+      reduction: "mean" over real steps, "sum", "row mean" or "none", as for `reduce`; 0
+        if no step is real.
 
     Returns:
       `(value, carry)`, as `jax.value_and_grad(..., has_aux=True)` wants it.

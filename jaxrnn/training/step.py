@@ -8,6 +8,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from jaxrnn.training.clipping import global_norm
+from jaxrnn.training.skipping import skipped_steps
 from jaxrnn.typing import Array, Key, PyTree
 
 Metrics = dict[str, Array]
@@ -66,7 +68,7 @@ def train_step(
 
       key = fold_in(state.key, state.step)
       (loss, carry), gradient = value_and_grad(objective)(params, batch, carry, key)
-      updates, opt_state = optimizer.update(gradient, opt_state, params)
+      updates, opt_state = optimizer.update(gradient, opt_state, params, value=loss)
       params = params + updates
 
     With a carry this is truncated backpropagation through time: the state goes on from
@@ -76,12 +78,14 @@ def train_step(
     Args:
       objective: `(params, batch, carry, key) -> (loss, carry)`: the loss is a scalar;
         the carry is None where there is none.
-      optimizer: of optax.
+      optimizer: of optax; one that wants it, such as `reduce_on_plateau`, gets the
+        loss as `value`. A step that `skip_nonfinite` leaves out changes no carry.
 
     Returns:
       The function. It takes over the arrays of the state that it is given, which must
       not be used again. Its metrics are scalars on the device: `loss` and
-      `gradient_norm`, before any clipping.
+      `gradient_norm`, before any clipping; with `skip_nonfinite` also `skipped`, 1 for
+      a step left out.
 
     References:
       Williams, Peng 1990; lectures 001 and 004.
@@ -107,20 +111,24 @@ def train_step(
       (20, True)
     """
 
+    optimizer = optax.with_extra_args_support(optimizer)
+
     @functools.partial(jax.jit, donate_argnums=0)
     def step(state: TrainState, batch: Any) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(state.key, state.step)
         (loss, carry), gradient = jax.value_and_grad(objective, has_aux=True)(
             state.params, batch, state.carry, key
         )
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+        updates, opt_state = optimizer.update(
+            gradient, state.opt_state, state.params, value=loss
+        )
         params = optax.apply_updates(state.params, updates)
-        metrics = {"loss": loss, "gradient_norm": _norm(gradient)}
+        metrics = {"loss": loss, "gradient_norm": global_norm(gradient)}
+        before, after = map(skipped_steps, (state.opt_state, opt_state))
+        if before is not None and after is not None:
+            metrics["skipped"] = after - before
+            pick = lambda new, old: jnp.where(after == before, new, old)
+            carry = jax.tree.map(pick, carry, state.carry)
         return TrainState(params, opt_state, carry, state.key, state.step + 1), metrics
 
     return step
-
-
-def _norm(tree: PyTree) -> Array:
-    squares = [jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(tree)]
-    return jnp.sqrt(sum(squares[1:], squares[0]))

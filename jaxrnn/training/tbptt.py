@@ -61,7 +61,7 @@ def tbptt_loss(
       back: k2, steps that each of them goes back, at least k1; None: k1.
       burn_in: steps at the start that only warm the carry up, without loss or gradient.
       lengths, mask, reset, key, start, context, time_axis: as for `unroll`.
-      reduction: "sum" or "mean" over the real steps after the burn-in.
+      reduction: of the losses of the real steps after the burn-in, as for `reduce`.
 
     Returns:
       `(value, carry)`, as `jax.value_and_grad(..., has_aux=True)` wants it.

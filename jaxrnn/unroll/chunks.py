@@ -57,13 +57,23 @@ def tile_size(zs: PyTree, *, limit: int | None = None) -> int | None:
         limit = _TILE_BYTES
     leaves = jax.tree.leaves(zs)
     steps = leaves[0].shape[0] if leaves else 0
-    size = sum(math.prod(a.shape) * a.dtype.itemsize for a in leaves)
+    size = byte_size(zs)
     if size <= limit:
         return None
     most = max(1, limit * steps // size)
     # A divisor of T leaves no shorter tile to compile apart.
     even = [k for k in range(most // 2 + 1, most + 1) if steps % k == 0]
     return even[-1] if even else most
+
+
+def byte_size(tree: PyTree) -> int:
+    """The bytes of arrays, or of what has their shapes.
+
+    Example:
+      >>> byte_size([jnp.zeros((2, 3), jnp.float32), jnp.zeros(1, jnp.int32)])
+      28
+    """
+    return sum(math.prod(a.shape) * a.dtype.itemsize for a in jax.tree.leaves(tree))
 
 
 def scan_chunks(

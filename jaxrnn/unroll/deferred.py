@@ -18,11 +18,14 @@ through the scan, and JAX derives the rest, second order and vmap included:
 The first term needs dh_t and stays in the loop. The second needs only what the forward
 pass has computed, so it stands before the loop, for all t at once: the product H dW.
 Its transpose is the product H^T P.
+
+
+The same holds for what enters a step from outside, z_t = x_t V: its tangent stands
+before the loop for all t, also where the loop itself computes z_t step by step.
 """
 
 import dataclasses
 import functools
-import operator
 from collections.abc import Callable
 from typing import Any
 
@@ -32,21 +35,18 @@ import numpy as np
 from jax.custom_derivatives import SymbolicZero
 
 from jaxrnn.typing import Array, PyTree
-from jaxrnn.unroll.taken_apart import Product, Step, is_differentiable, take_apart
+from jaxrnn.unroll.columns import in_columns, turned, turned_back
+from jaxrnn.unroll.taken_apart import Step, is_differentiable, take_apart
+from jaxrnn.unroll.tangents import Leaves, Points, TangentLoop, front_tangents
 
+Front = Callable[[PyTree, PyTree], PyTree]
 StepFunction = Callable[[PyTree, PyTree, PyTree], tuple[PyTree, PyTree]]
-Leaves = list[Any]
 
 
-def scan(
-    function: StepFunction,
-    fixed: PyTree,
-    carry: PyTree,
-    xs: PyTree,
-    *,
-    reverse: bool = False,
-) -> tuple[PyTree, PyTree]:
-    """`lax.scan(partial(function, fixed), carry, xs)` with deferred weight gradients.
+def row_loop(
+    function: StepFunction, fixed: PyTree, carry: PyTree, xs: PyTree, *, reverse: bool
+) -> "Loop":
+    """`lax.scan(partial(function, fixed), carry, xs)`, of any stretch of time.
 
     Args:
       function: `(fixed, carry, x) -> (carry, y)`, any JAX code. The gradients of the
@@ -54,200 +54,181 @@ def scan(
         the loop; those of other parts (vectors) accumulate in it. A product inside an
         inner `scan` or `cond` is not seen: write micro-steps as a Python loop.
       fixed: what no step changes.
-      carry: the first state.
-      xs: arrays `[T, ...]`.
+      carry: a state, or its shapes.
+      xs: inputs `[T, ...]`, or their shapes.
       reverse: from the last step to the first.
-
-    Returns:
-      The last carry and the stacked `ys`.
     """
-    first = jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), xs)
-    step, constants, out_tree = take_apart(function, fixed, carry, first)
-    run = _differentiable_scan(step, len(jax.tree.leaves(carry)), reverse)
-    last, ys = run(constants, jax.tree.leaves(carry), jax.tree.leaves(xs))
-    return jax.tree.unflatten(out_tree, [*last, *ys])
+    step, constants, tree = take_apart(function, fixed, carry, _one(xs))
+    program = _Program(step, len(jax.tree.leaves(carry)), reverse)
+    return Loop(program, [], constants, tree)
 
 
-def _differentiable_scan(step: Step, width: int, reverse: bool) -> Callable[..., Any]:
-    """The scan of `step`, whose carry has `width` leaves; a rule for its tangents."""
+def column_loop(
+    front: Front,
+    function: StepFunction,
+    fixed: PyTree,
+    carry: PyTree,
+    xs: PyTree,
+    *,
+    reverse: bool,
+) -> "Loop":
+    """The scan of `function(fixed, carry, front(fixed, x))`, a row as a column.
 
-    def run(keep: bool, constants: Leaves, carry: Leaves, xs: Leaves) -> Any:
+    Every step computes its own `front`: the product of a matrix with the columns of a
+    step is as fast as with those of all steps, and what it gives need not be written to
+    memory and read again.
+
+    Args:
+      front: `(fixed, x) -> z`, what a step does before it looks at the carry.
+      function: `(fixed, carry, z) -> (carry, y)`, the rest of it.
+      fixed: what no step changes.
+      carry: a state, or its shapes; the leaves begin with the batch.
+      xs: inputs `[T, B, ...]`, or their shapes.
+      reverse: from the last step to the first.
+    """
+    x = _one(xs)
+    z = jax.eval_shape(front, fixed, x)
+    columns = jax.eval_shape(turned, (carry, z))
+    before = in_columns(lambda fixed, _, x: front(fixed, x))
+    after = in_columns(lambda fixed, columns: function(fixed, *columns))
+    first, first_constants, _ = take_apart(before, fixed, (), x)
+    step, constants, tree = take_apart(
+        lambda fixed, *columns: after(fixed, columns), fixed, *columns
+    )
+    program = _Program(step, len(jax.tree.leaves(carry)), reverse, first)
+    return Loop(program, first_constants, constants, tree)
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """Steps taken apart once: `loop(carry, xs) -> (carry, ys)` of a stretch of time."""
+
+    program: "_Program"
+    front_constants: Leaves
+    constants: Leaves
+    out_tree: Any
+
+    def __call__(self, carry: PyTree, xs: PyTree) -> tuple[PyTree, PyTree]:
+        columns = self.program.columns
+        leaves = jax.tree.leaves(turned(carry) if columns else carry)
+        run = _differentiable(self.program)
+        last, ys = run(
+            self.front_constants, self.constants, leaves, jax.tree.leaves(xs)
+        )
+        last = turned_back(last) if columns else last
+        return jax.tree.unflatten(self.out_tree, [*last, *ys])
+
+
+@dataclasses.dataclass(frozen=True)
+class _Program:
+    """A loop without its values.
+
+    Attributes:
+      step: `(carry, z) -> (carry, y)`.
+      width: the leaves of the carry.
+      reverse: from the last step to the first.
+      front: `x -> z` in columns, which a step does first; None: it is given z in rows.
+    """
+
+    step: Step
+    width: int
+    reverse: bool
+    front: Step | None = None
+
+    @property
+    def columns(self) -> bool:
+        return self.front is not None
+
+    def run(
+        self,
+        keep: bool,
+        front_constants: Leaves,
+        constants: Leaves,
+        carry: Leaves,
+        xs: Leaves,
+    ) -> Any:
+        """The loop; `keep` adds, for every step, where its tangents will be taken."""
+        plain = lambda product, moving, fixed, addend: _sum(
+            product.apply(moving, fixed), addend
+        )
+
         def body(carry: Leaves, x: Leaves) -> tuple[Leaves, Any]:
             values: Leaves = []
 
-            def hook(
-                product: Product, moving: Array, fixed: Array, addend: Any
-            ) -> Array:
-                value = product.apply(moving, fixed)
-                values.append(value if addend is None else value + addend)
+            def hook(*operands: Any) -> Array:
+                values.append(plain(*operands))
                 return values[-1]
 
-            outs = step.replay(constants, [*carry, *x], hook)
-            ys = outs[width:]
-            return outs[:width], (ys, carry, values) if keep else ys
+            z = self.front.replay(front_constants, x, plain) if self.front else x
+            outs = self.step.replay(constants, [*carry, *z], hook)
+            ys, computed = outs[self.width :], []
+            if self.front:
+                ys, computed = turned_back(ys), self.step.apart(z, self.width)
+            return outs[: self.width], (ys, carry, values, computed) if keep else ys
 
-        return jax.lax.scan(body, carry, xs, reverse=reverse)
+        return jax.lax.scan(body, carry, xs, reverse=self.reverse)
 
-    plain = jax.custom_jvp(functools.partial(run, False))
-    keeping = jax.custom_jvp(functools.partial(run, True))
+
+def _differentiable(program: _Program) -> Callable[..., Any]:
+    """`program.run` with a rule for its tangents."""
+    plain = jax.custom_jvp(functools.partial(program.run, False))
+    keeping = jax.custom_jvp(functools.partial(program.run, True))
+    step, front = program.step, program.front
 
     def rule(keep: bool, primals: Any, tangents: Any) -> tuple[Any, Any]:
         # `keeping` has this very rule, so that second derivatives are deferred as well.
-        last, (ys, carries, values) = keeping(*primals)
-        constants, _, xs = primals
-        dconstants, dcarry, dxs = map(_nonzero, tangents)
-        loop = _TangentLoop(step, width, keep, constants, dconstants)
-        douts = loop.scan((carries, xs, values), dcarry, dxs, reverse)
-        out = (last, (ys, carries, values) if keep else ys)
-        return out, _with_zeros(out, [d for part in douts for d in part])
+        last, (ys, carries, values, computed) = keeping(*primals)
+        front_constants, constants, _, xs = primals
+        dfront_constants, dconstants, dcarry, dxs = map(_nonzero, tangents)
+        # Of the inputs, those that are part of a product's value are not read again.
+        zs, dzs = computed, dxs
+        if front is None:
+            zs = step.apart(xs, program.width)
+        else:
+            given, moves = [*front_constants, *xs], [*dfront_constants, *dxs]
+            dzs = front_tangents(front, len(front_constants), given, moves)
+        points = Points(carries, zs, values)
+        loop = TangentLoop(step, program.width, program.columns, constants, dconstants)
+        dlast, *dstacked = loop.scan(
+            points, dcarry, dzs, keep=keep, reverse=program.reverse
+        )
+        out = last, ys
+        if keep:
+            out = last, (ys, carries, values, computed)
+            pairs = zip(computed, dzs, strict=True) if front else ()
+            dstacked.append([dz for z, dz in pairs if z is not None])
+        return out, _with_zeros(out, [dlast, *dstacked])
 
     plain.defjvp(functools.partial(rule, False), symbolic_zeros=True)
     keeping.defjvp(functools.partial(rule, True), symbolic_zeros=True)
     return plain
 
 
-@dataclasses.dataclass(frozen=True)
-class _TangentLoop:
-    """How tangents go through the steps, at carries and products that are known."""
-
-    step: Step
-    width: int
-    keep: bool
-    constants: Leaves
-    dconstants: Leaves
-
-    def scan(
-        self, points: tuple, dcarry: Leaves, dxs: Leaves, reverse: bool
-    ) -> tuple[Leaves, Leaves]:
-        """Tangents of the last carry, and stacked ones of what the steps put out."""
-        carries, xs, values = points
-        dcarry = [
-            jnp.zeros(c.shape[1:], c.dtype) if d is None and is_differentiable(c) else d
-            for c, d in zip(carries, dcarry, strict=True)
-        ]
-        offsets = self.offsets(points, dxs)
-        # An input that is part of a product's value is not read again.
-        absorbed = {self.addend(product) for product in self.step.products}
-        rest = lambda leaves: [
-            None if i in absorbed else a for i, a in enumerate(leaves)
-        ]
-        inputs = (carries, rest(xs), values, rest(dxs), offsets)
-        # Nothing but carries and products is kept for the backward loop: gates are
-        # cheaper to compute again than to write and read.
-        one_step = jax.checkpoint(self.one_step, prevent_cse=False)
-        return jax.lax.scan(one_step, dcarry, inputs, reverse=reverse)
-
-    def offsets(self, points: tuple, dxs: Leaves) -> Leaves:
-        """`h_t dW`, and what is added to it, for each product: no loop is needed."""
-
-        def operands(carry: Leaves, x: Leaves, values: Leaves) -> Leaves:
-            moved: Leaves = []
-
-            def hook(
-                product: Product, moving: Array, fixed: Array, addend: Any
-            ) -> Array:
-                moved.append(moving)
-                return values[len(moved) - 1]
-
-            self.step.replay(self.constants, [*carry, *x], hook)
-            return moved
-
-        offsets = []
-        stacked = jax.vmap(operands)(*points)
-        for product, moving in zip(self.step.products, stacked, strict=True):
-            dw, addend = self.dconstants[product.fixed], self.addend(product)
-            terms = [] if dw is None else [product.apply_to_all(moving, dw)]
-            if addend is not None and dxs[addend] is not None:
-                terms.append(dxs[addend])
-            offsets.append(functools.reduce(operator.add, terms) if terms else None)
-        return offsets
-
-    def addend(self, product: Product) -> int | None:
-        """Which of `xs` is part of the product's value."""
-        return None if product.addend is None else product.addend - self.width
-
-    def one_step(self, dcarry: Leaves, inputs: tuple) -> tuple[Leaves, Leaves]:
-        """`jax.jvp` of the step where its products have known values and tangents."""
-        carry, x, values, dx, offsets = inputs
-        elementwise = self.step.elementwise
-        held = [d if i in elementwise else None for i, d in enumerate(self.dconstants)]
-        sizes = [len(held), len(carry), len(x)]
-
-        def function(leaves: Leaves) -> Leaves:
-            constants, carry, x, offsets = _cut(leaves, sizes)
-            recalled: Leaves = []
-
-            def hook(
-                product: Product, moving: Array, fixed: Array, addend: Any
-            ) -> Array:
-                k = len(recalled)
-                recalled.append(_recall(product, moving, fixed, values[k], offsets[k]))
-                return recalled[-1]
-
-            outs = self.step.replay(constants, [*carry, *x], hook)
-            return [*outs, *carry, *recalled] if self.keep else outs
-
-        zeros = [None if d is None else jnp.zeros(d.shape, d.dtype) for d in offsets]
-        start = [*self.constants, *carry, *x, *zeros]
-        dout = _jvp(function, start, [*held, *dcarry, *dx, *offsets])
-        return dout[: self.width], dout[self.width :]
+def _one(xs: PyTree) -> PyTree:
+    """The shapes of one step's inputs."""
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct(a.shape[1:], a.dtype), xs)
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
-def _recall(
-    product: Product, moving: Array, fixed: Array, value: Array, offset: Any
-) -> Array:
-    """The product's known value; its tangent is `dmoving fixed + doffset`."""
-    return value
-
-
-@_recall.defjvp
-def _recall_rule(
-    product: Product, primals: tuple, tangents: tuple
-) -> tuple[Array, Array]:
-    _, fixed, value, _ = primals
-    dmoving, _, _, doffset = tangents
-    through = product.apply(dmoving, fixed)
-    return value, through if doffset is None else through + doffset
-
-
-def _jvp(
-    function: Callable[[Leaves], Leaves], primals: Leaves, tangents: Leaves
-) -> Leaves:
-    """`jax.jvp` where a tangent None means that the leaf does not move."""
-    moving = [i for i, t in enumerate(tangents) if t is not None]
-
-    def of_moving(*leaves: Array) -> Leaves:
-        everything = list(primals)
-        for i, leaf in zip(moving, leaves, strict=True):
-            everything[i] = leaf
-        outs.extend(function(everything))
-        return [out for out in outs if is_differentiable(out)]
-
-    outs: Leaves = []
-    at, along = [primals[i] for i in moving], [tangents[i] for i in moving]
-    douts = iter(jax.jvp(of_moving, at, along)[1])
-    return [next(douts) if is_differentiable(out) else None for out in outs]
+def _sum(value: Array, addend: Array | None) -> Array:
+    return value if addend is None else value + addend
 
 
 def _nonzero(tangents: Leaves) -> Leaves:
     return [None if isinstance(t, SymbolicZero) else t for t in tangents]
 
 
-def _with_zeros(out: PyTree, tangents: Leaves) -> PyTree:
-    """The tangents of `out`, those of ids and keys filled in."""
+def _with_zeros(out: PyTree, tangents: PyTree) -> PyTree:
+    """The tangents of `out`, those that are None filled in."""
     leaves, tree = jax.tree.flatten(out)
+    found = jax.tree.leaves(tangents, is_leaf=lambda a: a is None)
     full = [
-        np.zeros(leaf.shape, jax.dtypes.float0) if tangent is None else tangent
-        for leaf, tangent in zip(leaves, tangents, strict=True)
+        _zero(leaf) if tangent is None else tangent
+        for leaf, tangent in zip(leaves, found, strict=True)
     ]
     return jax.tree.unflatten(tree, full)
 
 
-def _cut(leaves: Leaves, sizes: list[int]) -> list[Leaves]:
-    """The leaves in runs of the given sizes, and what is left."""
-    parts = []
-    for size in sizes:
-        parts.append(leaves[:size])
-        leaves = leaves[size:]
-    return [*parts, leaves]
+def _zero(leaf: Array) -> Any:
+    if is_differentiable(leaf):
+        return jnp.zeros_like(leaf)
+    return np.zeros(leaf.shape, jax.dtypes.float0)

@@ -1,6 +1,7 @@
 """The engine: what a cell's `over` is handed to run the cells inside it."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from jaxrnn.unroll import deferred
 from jaxrnn.unroll.arrange import Arrays
 from jaxrnn.unroll.chunks import scan_chunks, tile_size
 from jaxrnn.unroll.contract import check_projection, check_step
+from jaxrnn.unroll.layout import Layout, fastest
 from jaxrnn.unroll.leaves import (
     Recorded,
     history_of,
@@ -102,16 +104,26 @@ class Run:
         steps = jax.tree.leaves(xs)[0].shape[0]
         check_projection(cell, steps, self.batch_shape, zs)
         carry, start = without_start(carry)
-        part = lambda run, carry, xs: run._scan_tile(cell, (ready, start), carry, xs)
+        layout = fastest(self.batch_shape, zs)
+        tile = self._tile(cell, (ready, start), carry, xs, layout)
         size = tile_size(zs)
         if size is None:
-            return part(self, carry, xs)
-        return self._in_parts(part, size, carry, xs, recompute=False)
+            return tile(self, carry, xs)
+        return self._in_parts(tile, size, carry, xs, recompute=False)
 
-    def _scan_tile(
-        self, cell: Cell, fixed: tuple[PyTree, PyTree], carry: PyTree, xs: PyTree
-    ) -> tuple[PyTree, PyTree]:
-        flags = (self.mask, self.ends if self.backwards else self.reset)
+    def _tile(
+        self,
+        cell: Cell,
+        fixed: tuple[PyTree, PyTree],
+        carry: PyTree,
+        xs: PyTree,
+        layout: Layout,
+    ) -> Part:
+        """What runs the cell over any stretch of time, step by step."""
+
+        def front(fixed: PyTree, inputs: Any) -> Any:
+            x, key, flags = inputs
+            return cell.project(fixed[0], x, key=key), flags
 
         def step(fixed: PyTree, carry: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
             (ready, start), (z, (mask, reset)) = fixed, inputs
@@ -124,11 +136,23 @@ class Run:
             following = select(mask, following, carry)
             return following, (y, following if self.recording else None)
 
-        inputs = (self.project(cell, fixed[0], xs), flags)
-        last, (ys, history) = deferred.scan(
-            step, fixed, carry, inputs, reverse=self.backwards
-        )
-        return self._recorded(last, history), ys
+        make: Callable[..., deferred.Loop] = functools.partial(deferred.row_loop, step)
+        if layout is Layout.COLUMNS:
+            make = functools.partial(deferred.column_loop, front, step)
+
+        def inputs(run: Run, xs: PyTree) -> PyTree:
+            if layout is Layout.COLUMNS:
+                return xs, run.keys, run.step_flags
+            return run.project(cell, fixed[0], xs), run.step_flags
+
+        shapes = jax.eval_shape(lambda: inputs(self, xs))
+        loop = make(fixed, carry, shapes, reverse=self.backwards)
+
+        def tile(run: Run, carry: PyTree, xs: PyTree) -> tuple[PyTree, PyTree]:
+            last, (ys, history) = loop(carry, inputs(run, xs))
+            return self._recorded(last, history), ys
+
+        return tile
 
     def _in_parts(
         self, part: Part, size: int, carry: PyTree, xs: PyTree, *, recompute: bool
@@ -152,6 +176,11 @@ class Run:
 
     def _recorded(self, last: PyTree, history: PyTree) -> PyTree:
         return jax.tree.map(Recorded, last, history) if self.recording else last
+
+    @property
+    def step_flags(self) -> tuple[Array | None, Array | None]:
+        """What a step is told: whether it is real, and whether a segment starts."""
+        return self.mask, self.ends if self.backwards else self.reset
 
     @property
     def flags(self) -> tuple[Array | None, ...]:

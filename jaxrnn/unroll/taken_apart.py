@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 from jax.extend import core
 
-from jaxrnn.product import rows_are_one_axis
 from jaxrnn.typing import Array, PyTree
+from jaxrnn.unroll import held
 
 # Evaluated before the loop these would only be copied into it, larger than they were.
 _MADE_IN_PLACE = {"broadcast_in_dim", "iota"}
@@ -52,15 +52,38 @@ class Product:
         operands = (moving, fixed) if first else (fixed, moving)
         return self.eqn.primitive.bind(*operands, **self.eqn.params)
 
-    def apply_to_all(self, moving: Array, fixed: Array) -> Array:
-        """The products of all steps, `moving` being stacked."""
-        rows_times_matrix = (((1,), (0,)), ((), ()))
-        plain = self.eqn.params.get("dimension_numbers") == rows_times_matrix
-        plain = plain and rows_are_one_axis()
-        if not plain or moving.ndim != 3 or self.eqn.invars[0] is not self.moving:
-            return jax.vmap(self.apply, (0, None))(moving, fixed)
-        flat = self.apply(moving.reshape(-1, moving.shape[-1]), fixed)
-        return flat.reshape(*moving.shape[:-1], *flat.shape[1:])
+    @property
+    def axis(self) -> int | None:
+        """The axis of the moving operand that a matrix meets: rows -1, columns 0."""
+        sums = self.eqn.params.get("dimension_numbers")
+        flat = all(v.aval.ndim == 2 for v in self.eqn.invars)
+        if not flat or sums != (((1,), (0,)), ((), ())):
+            return None
+        return -1 if self.eqn.invars[0] is self.moving else 0
+
+    def turned(self, fixed: Array) -> Array | None:
+        """The fixed operand as the product's transpose reads it, if it is a matrix."""
+        return None if self.axis is None else fixed.T
+
+    def tangent(self, dmoving: Array, fixed: Array, turned: Array | None) -> Array:
+        """The product of a tangent; its transpose reads `turned`."""
+        if turned is None or self.axis is None:
+            return self.apply(dmoving, fixed)
+        return held.product(dmoving, fixed, turned, axis=self.axis, **self._options)
+
+    def of_all(self, moving: Array, dfixed: Array) -> Array:
+        """The products of all steps with a tangent of the fixed operand, `[T, ...]`."""
+        if self.axis is None:
+            return jax.vmap(self.apply, (0, None))(moving, dfixed)
+        if self.axis == -1:
+            return held.by_matrix(dfixed, moving, axis=-1, **self._options)
+        columns = held.by_matrix(dfixed, moving, axis=1, **self._options)
+        return jnp.moveaxis(columns, 1, 0)
+
+    @property
+    def _options(self) -> dict[str, Any]:
+        names = ("precision", "preferred_element_type")
+        return {name: self.eqn.params[name] for name in names}
 
 
 Hook = Callable[[Product, Array, Array, Any], Array]
@@ -91,6 +114,14 @@ class Step:
         """The products, in the order in which `replay` comes to them."""
         return [eqn for eqn in self.equations if isinstance(eqn, Product)]
 
+    def apart(self, inputs: Sequence[Any], width: int) -> list[Any]:
+        """The inputs after the first `width`, without those that are part of a product.
+
+        None stands for these: the product's value holds what they have to say.
+        """
+        part = {p.addend for p in self.products}
+        return [None if i + width in part else a for i, a in enumerate(inputs)]
+
     def replay(
         self, constants: Sequence[Array], inputs: Sequence[Any], hook: Hook
     ) -> list:
@@ -104,7 +135,7 @@ class Step:
                 moving, fixed = read(eqn.moving), constants[eqn.fixed]
                 values[eqn.out] = hook(eqn, moving, fixed, addend)
             else:
-                outs = _evaluate(eqn, [read(v) for v in eqn.invars])
+                outs = evaluate(eqn, [read(v) for v in eqn.invars])
                 values |= dict(zip(eqn.outvars, outs, strict=True))
         return [read(v) for v in self.out_vars]
 
@@ -126,7 +157,7 @@ def take_apart(
     Returns:
       The step, its constants, and the tree structure of its output.
     """
-    closed, shapes = jax.make_jaxpr(_dissolved(function), return_shape=True)(
+    closed, shapes = jax.make_jaxpr(dissolved(function), return_shape=True)(
         fixed, carry, x
     )
     jaxpr, fixed_leaves = closed.jaxpr, jax.tree.leaves(fixed)
@@ -139,7 +170,7 @@ def take_apart(
             operands = [
                 v.val if isinstance(v, core.Literal) else known[v] for v in eqn.invars
             ]
-            known |= dict(zip(eqn.outvars, _evaluate(eqn, operands), strict=True))
+            known |= dict(zip(eqn.outvars, evaluate(eqn, operands), strict=True))
         else:
             equations.append(eqn)
     carried = len(jax.tree.leaves(carry))
@@ -213,12 +244,12 @@ def _is_known(eqn: Any, known: dict) -> bool:
     return all(isinstance(v, core.Literal) or v in known for v in eqn.invars)
 
 
-def _evaluate(eqn: Any, operands: Sequence[Any]) -> list[Any]:
+def evaluate(eqn: Any, operands: Sequence[Any]) -> list[Any]:
     out = eqn.primitive.bind(*operands, **eqn.primitive.get_bind_params(eqn.params))
     return list(out) if eqn.primitive.multiple_results else [out]
 
 
-def _dissolved(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
+def dissolved(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
     """The same function without the boundaries of jit, behind which products hide."""
 
     def flat(*args: PyTree) -> PyTree:
@@ -236,7 +267,7 @@ def _dissolve(jaxpr: Any, consts: Sequence[Any], args: Sequence[Any]) -> list[An
         operands = [read(v) for v in eqn.invars]
         inner = eqn.params.get("jaxpr") if eqn.primitive.name in _BOUNDARIES else None
         if inner is None:
-            outs = _evaluate(eqn, operands)
+            outs = evaluate(eqn, operands)
         else:
             consts = getattr(inner, "consts", ())
             outs = _dissolve(getattr(inner, "jaxpr", inner), consts, operands)

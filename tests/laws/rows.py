@@ -33,6 +33,26 @@ def labelled(size: int, vocab_size: int) -> Draw:
     }
 
 
+def memory(size: int) -> Draw:
+    """A memory of four positions, some of them padding, in rows that may have none."""
+    return lambda rng, batch: {
+        "memory": rng.normal(size=(*batch, 4, size)),
+        "mask": rng.random((*batch, 4)) < 0.6,
+    }
+
+
+def averages(size: int) -> Draw:
+    """What a `BatchNorm` normalises by in evaluation, here other numbers a row."""
+    return lambda rng, batch: {
+        "averages": {
+            "batch_norm": {
+                "mean": rng.normal(size=(*batch, size)),
+                "variance": rng.uniform(0.5, 2, (*batch, size)),
+            }
+        }
+    }
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Row:
     """One cell, and what the laws must know to run it.
@@ -72,7 +92,10 @@ class Row:
     @functools.cached_property
     def carry(self) -> Any:
         """The shapes and dtypes of the carry of one row."""
-        first = lambda ready: self.cell.initial_carry(ready, ())
+        rng = np.random.default_rng(0)
+        context = None if self.context is None else self.context(rng, ())
+        prepare = functools.partial(self.cell.prepare, context=context)
+        first = lambda params: self.cell.initial_carry(prepare(params), ())
         return jax.eval_shape(first, self.params)
 
 
@@ -88,6 +111,11 @@ _USER = {
     "soft_clip": soft_clip,
 }
 
+_STEEP = {
+    "gradients_are_moderate_where_all_is_zero": "what is all zero is normalised with "
+    "the slope 1 / sqrt(epsilon), at every step"
+}
+
 # No two sizes are equal, among them steps and batch (in harness.py), so that a swapped
 # axis shows.
 ROWS = [
@@ -97,6 +125,7 @@ ROWS = [
     Row("map", jr.Map("relu")),
     Row("map_of_a_users_function", jr.Map(soft_clip), names=_USER),
     Row("dropout", jr.Dropout(0.4)),
+    Row("layer_norm", jr.LayerNorm()),
     Row("elman", jr.Elman(5), hidden_is_output=True),
     Row("elman_relu", jr.Elman(5, activation="relu"), hidden_is_output=True),
     Row("elman_identity", jr.Elman(5, activation="identity"), hidden_is_output=True),
@@ -104,6 +133,15 @@ ROWS = [
     Row("gru", jr.GRU(5), hidden_is_output=True),
     Row("gru_after", jr.GRU(5, reset="after"), hidden_is_output=True),
     Row("gru_replace", jr.GRU(5, update="replace"), hidden_is_output=True),
+    *(
+        Row(name, cell.replace(layer_norm=True), hidden_is_output=True, exempt=_STEEP)
+        for name, cell in {
+            "elman_layer_norm": jr.Elman(5),
+            "lstm_layer_norm": jr.LSTM(5),
+            "gru_layer_norm": jr.GRU(5),
+            "gru_after_layer_norm": jr.GRU(5, reset="after"),
+        }.items()
+    ),
     Row(
         "stack",
         jr.Stack(jr.Embed(11, 4), *_LAYERS),
@@ -118,6 +156,41 @@ ROWS = [
     ),
     Row("bidirectional", jr.Bidirectional(jr.LSTM(5), jr.GRU(6))),
     Row("learned_carry", jr.LearnedCarry(jr.LSTM(5)), hidden_is_output=True),
+    Row("residual", jr.Residual(jr.LSTM(3))),
+    Row(
+        "residual_of_both_directions",
+        jr.Residual(jr.Bidirectional(jr.LSTM(5), jr.GRU(6))),
+        11,
+    ),
+    Row("highway", jr.Highway(jr.GRU(3))),
+    Row(
+        "skip_through_time",
+        jr.SkipThroughTime(jr.LSTM(5), k=3),
+        hidden_is_output=True,
+    ),
+    Row("variational_dropout", jr.VariationalDropout(jr.GRU(5), 0.3, 0.4, 0.2)),
+    Row("zoneout", jr.Zoneout(jr.LSTM(5), 0.3, 0.6), hidden_is_output=True),
+    Row("weight_drop", jr.WeightDrop(jr.GRU(5), 0.4), hidden_is_output=True),
+    Row("weight_noise", jr.WeightNoise(jr.Elman(5), 0.1), hidden_is_output=True),
+    Row("tied", jr.Tied(jr.Embed(11, 4), jr.GRU(5), jr.Dense(4)), None, tokens(11)),
+    Row("attend", jr.Attend(jr.LSTM(5), 6), context=memory(6), hidden_is_output=True),
+    Row(
+        "batch_norm",
+        jr.Stack(jr.BatchNorm(), jr.LSTM(5)),
+        context=averages(3),
+    ),
+    Row(
+        "three_deep",
+        jr.Stack(
+            jr.Highway(jr.Residual(jr.Zoneout(jr.WeightDrop(jr.LSTM(3), 0.4), 0.3))),
+            jr.SkipThroughTime(
+                jr.LearnedCarry(jr.VariationalDropout(jr.GRU(5), 0.3, 0.4)), k=2
+            ),
+            jr.WeightNoise(jr.Attend(jr.Elman(9), 6), 0.1),
+        ),
+        context=memory(6),
+        hidden_is_output=True,
+    ),
     Row(
         "a_users_cell",
         Traced(5),

@@ -136,6 +136,53 @@ def test_unknown_label_under_jit_is_a_blind_guess(label):
     )
 
 
+def weighted_oracle(logits, weights, smoothing):
+    """-sum_v q log softmax(logits), a class at a time, in long double."""
+    losses = np.zeros(logits.shape[:-1])
+    for step in np.ndindex(*losses.shape):
+        row = np.asarray(logits[step], np.longdouble)
+        log_p = row - row.max() - np.log(np.sum(np.exp(row - row.max())))
+        q = (1 - smoothing) * weights[step] + smoothing * weights[step].mean()
+        losses[step] = -sum(a * b for a, b in zip(q, log_p, strict=True) if a > 0)
+    return losses
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1, 1.0])
+def test_weights_of_classes_and_smoothing(smoothing):
+    logits, labels = drawn(5, T, B, V)
+    soft = np.random.default_rng(6).random((T, B, V)) ** 3
+    soft[0, 0], soft[1, 1, :4] = 0, 0
+    hard = np.eye(V)[labels]
+    for target, weights in ((labels, hard), (hard, hard), (soft, soft)):
+        losses = cross_entropy(logits, target, smoothing=smoothing)
+        expected = weighted_oracle(logits, weights, smoothing)
+        np.testing.assert_allclose(losses, expected, rtol=1e-12)
+    weighed = jax.jit(lambda x: cross_entropy(x, soft, smoothing=smoothing))
+    check_grads(weighed, (logits,), order=1)
+
+
+def test_weights_of_nothing_and_of_impossible_classes():
+    logits = jnp.array([[0.0, -np.inf, 0.0], [1.0, 2.0, 3.0]])
+    weights = jnp.array([[0.5, 0.0, 0.5], [0.0, 0.0, 0.0]])
+    losses, pull = jax.vjp(lambda x: cross_entropy(x, weights), logits)
+    np.testing.assert_allclose(losses, [np.log(2), 0])
+    np.testing.assert_allclose(pull(jnp.ones(2))[0], np.zeros((2, 3)), atol=1e-16)
+
+
+def test_an_unknown_label_is_a_blind_guess_smoothed_or_not():
+    logits, labels = drawn(7, T, B, V)
+    labels[2, 1] = V
+    losses = jax.jit(lambda x, i: cross_entropy(x, i, smoothing=0.2))(logits, labels)
+    assert losses[2, 1] == pytest.approx(np.log(V), rel=1e-15)
+
+
+@pytest.mark.parametrize("smoothing", [-0.1, 1.1])
+def test_smoothing_is_a_part(smoothing):
+    message = re.escape(f"`smoothing` must lie in [0, 1], got {smoothing}")
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        cross_entropy(np.zeros((2, 4)), np.array([0, 1]), smoothing=smoothing)
+
+
 def test_no_steps():
     assert cross_entropy(jnp.zeros((0, B, V)), jnp.zeros((0, B), int)).shape == (0, B)
 
@@ -158,14 +205,21 @@ def test_no_steps():
         (
             np.zeros((2, 300)),
             np.array([0, 4], np.float32),
-            TypeError,
-            "`labels` must be integers, got float32",
+            ValueError,
+            "floating `labels` must have the shape of `logits`, (2, 300), one weight a "
+            "class, got (2,)",
+        ),
+        (
+            np.zeros((1, 2)),
+            np.array([[0.5, -0.25]]),
+            ValueError,
+            "floating `labels` must be at least 0, got -0.25",
         ),
         (
             np.zeros((2, 4)),
             np.array([True, False]),
             TypeError,
-            "`labels` must be integers, got bool",
+            "`labels` must be integers or floating, got bool",
         ),
         (
             np.zeros((2, 4), int),

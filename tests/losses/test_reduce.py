@@ -22,12 +22,16 @@ def drawn(seed, steps=T, rows=B, kept=0.5):
 
 
 def oracle(values, mask, reduction):
+    if reduction == "row mean":
+        columns = zip(values.T, mask.T, strict=True)
+        means = [np.mean(row[real]) for row, real in columns if real.any()]
+        return np.mean(means) if means else 0.0
     real = [values[step] for step in np.ndindex(*values.shape) if mask[step]]
     return sum(real) if reduction == "sum" else sum(real) / max(len(real), 1)
 
 
 seeds = st.integers(0, 10_000)
-reductions = st.sampled_from(["mean", "sum"])
+reductions = st.sampled_from(["mean", "sum", "row mean"])
 
 
 @given(seeds, st.sampled_from([(0, 3), (1, 1), (5, 4)]), st.floats(0, 1), reductions)
@@ -51,8 +55,9 @@ def test_padding_reaches_neither_value_nor_gradient(seed, reduction, junk):
     junk_value, junk_gradient = reduced(jnp.where(mask, values, junk))
     assert junk_value == value
     np.testing.assert_array_equal(junk_gradient, gradient)
-    weight = 1 if reduction == "sum" else 1 / max(mask.sum(), 1)
-    np.testing.assert_allclose(gradient, mask * weight, rtol=1e-15)
+    each_row = np.maximum(mask.sum(0), 1) * max(mask.any(0).sum(), 1)
+    weights = {"sum": 1, "mean": 1 / max(mask.sum(), 1), "row mean": 1 / each_row}
+    np.testing.assert_allclose(gradient, mask * weights[reduction], rtol=1e-14)
 
 
 @given(seeds, st.sampled_from([1, 4]), reductions)
@@ -75,7 +80,25 @@ def test_rows_together_or_alone(seed):
     np.testing.assert_allclose(mean, together / max(mask.sum(), 1), 1e-12, 1e-14)
 
 
-@pytest.mark.parametrize("reduction", ["mean", "sum"])
+@given(seeds, st.integers(1, 3))
+def test_rows_of_padding_do_not_count_in_a_row_mean(seed, more):
+    values, mask = drawn(seed)
+    wider = lambda a: np.pad(a, [(0, 0), (more, 0)])
+    got = reduce(wider(values), wider(mask), reduction="row mean")
+    expected = oracle(values, mask, "row mean")
+    np.testing.assert_allclose(got, expected, 1e-12, 1e-14)
+
+
+def test_one_row_without_a_batch_axis():
+    values, mask = drawn(4)
+    mask[0, 0] = True
+    row = reduce(values[:, 0], mask[:, 0], reduction="row mean")
+    np.testing.assert_allclose(row, np.mean(values[mask[:, 0], 0]), 1e-13)
+    with pytest.raises(ValueError, match="needs `values` with a time axis, got a scal"):
+        reduce(jnp.ones(()), reduction="row mean")
+
+
+@pytest.mark.parametrize("reduction", ["mean", "sum", "row mean"])
 @pytest.mark.parametrize("junk", JUNK)
 def test_nothing_real(reduction, junk):
     values, mask = np.full((T, B), junk), np.zeros((T, B), bool)
@@ -160,7 +183,8 @@ def test_any_loss_goes_through_it():
             None,
             "average",
             ValueError,
-            "`reduction` must be one of 'mean', 'sum', 'none', got 'average'",
+            "`reduction` must be one of 'mean', 'sum', 'row mean', 'none', "
+            "got 'average'",
         ),
     ],
 )

@@ -313,7 +313,8 @@ def test_memory_is_far_below_that_of_the_logits():
             LABELS,
             {"reduction": "average"},
             ValueError,
-            "`reduction` must be one of 'mean', 'sum', 'none', got 'average'",
+            "`reduction` must be one of 'mean', 'sum', 'row mean', 'none', "
+            "got 'average'",
         ),
         (
             LABELS,
@@ -330,8 +331,9 @@ def test_memory_is_far_below_that_of_the_logits():
         (
             LABELS.astype(float),
             {},
-            TypeError,
-            "`labels` must be integers, got float64",
+            ValueError,
+            "floating `labels` must have the shape of `logits`, (8, 4, 5), one weight "
+            "a class, got (8, 4)",
         ),
     ],
 )

@@ -321,7 +321,7 @@ def test_no_steps(back):
         (
             {"every": 3, "reduction": "max"},
             ValueError,
-            "`reduction` must be one of 'mean', 'sum', 'none', got 'max'",
+            "`reduction` must be one of 'mean', 'sum', 'row mean', 'none', got 'max'",
         ),
         (
             {"every": 3, "cell": jr.Bidirectional(jr.GRU(4))},

@@ -39,7 +39,9 @@ def run(limit, monkeypatch, **options):
 
 
 @pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("limit", [1, 1500])  # a step, and 3 to 5 steps, not all even
+@pytest.mark.parametrize(  # a step, and 3 to 5 steps, not all even
+    "limit", [pytest.param(1, marks=pytest.mark.slow), 1500]
+)
 def test_tiles_equal_the_whole(limit, reverse, monkeypatch):
     options = {
         "mask": jax.random.bernoulli(jax.random.key(2), 0.7, (T, B)),
