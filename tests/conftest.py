@@ -1,10 +1,16 @@
 """One strict session: what JAX and Python let pass by default fails here."""
 
+import itertools
+import signal
 from collections.abc import Generator, Iterator
 
 import jax
 import pytest
 from hypothesis import settings
+
+# A shell that starts a job in the background has it ignore Ctrl-C, and what the job
+# starts inherits that; some tests press it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The same numbers on every machine, unless JAX_PLATFORMS asks for another.
 if not jax.config.jax_platforms:
@@ -38,6 +44,17 @@ def standard_promotion() -> Iterator[None]:
     """
     with jax.numpy_dtype_promotion("standard"):
         yield
+
+
+_finished = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def programs() -> Iterator[None]:
+    """Compiled programs go after every 150 tests: a process may map only so many."""
+    yield
+    if next(_finished) % 150 == 0:
+        jax.clear_caches()
 
 
 class DoctestsAsTheirReaderRunsThem:

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
 from unittest import mock
@@ -25,37 +26,45 @@ RESETS = _flags.random((STEPS, BATCH)) < 0.3
 Condition = Callable[[Row], str | None]
 
 
+SHARE = 4  # one pair of a law and a row in so many is not left to `-m exhaustive`
+
+
 def law(
     function: Callable[..., None] | None = None,
     *,
     cheap: bool = False,
     covered: bool = False,
+    personal: bool = False,
     needs: tuple[Condition, ...] = (),
 ) -> Any:
     """A test of every row: `def test_this_holds(case): ...`.
 
-    By default it runs on the representative rows, and if it is cheap on all of them;
-    `pytest -m laws` runs it on the others.
+    The default run takes the representative rows, and of cheap laws all. Those marked
+    `laws` add every row of the personal laws and a fixed share of all other pairs, so
+    that each law meets many rows and each row many laws; `exhaustive` are the rest.
 
     Args:
       function: the law.
       cheap: it needs no program but the one that the cheap laws of a row share.
       covered: test_any_combination.py and the other laws imply it, so that by default
         it runs on no row.
+      personal: how a cell is written may break it; else it is the engine that keeps it.
       needs: conditions on a row; each returns None, or why the law says nothing of it.
     """
+    options = {"cheap": cheap, "covered": covered, "personal": personal, "needs": needs}
     if function is None:
-        return functools.partial(law, cheap=cheap, covered=covered, needs=needs)
+        return functools.partial(law, **options)
     name = function.__name__.removeprefix("test_")
     params = []
     for row in ROWS:
-        by_default = cheap or (row.representative and not covered)
         reasons = [row.exempt.get(name), *(condition(row) for condition in needs)]
         reason = next(filter(None, reasons), None)
-        marks = [] if by_default else [pytest.mark.laws]
-        marks += [pytest.mark.skip(reason=f"{row}: {reason}")] if reason else []
+        marks = [pytest.mark.skip(reason=f"{row}: {reason}")] if reason else []
+        if not cheap and (covered or not row.representative):
+            drawn = zlib.crc32(f"{name} of {row}".encode()) % SHARE == 0
+            marks.append(pytest.mark.laws if personal or drawn else pytest.mark.exhaustive)
         params.append(pytest.param(row, id=row.name, marks=marks))
-    return pytest.mark.parametrize("row", params)(function)
+    return pytest.mark.parametrize("row", params, scope="session")(function)
 
 
 def stepping(row: Row) -> str | None:

@@ -36,9 +36,9 @@ ALL = {"mask": None, "reset": None}
 SOME = {"mask": HOLES, "reset": RESETS}
 
 
-@law(needs=(stepping,))
+@law(personal=True, needs=(stepping,))
 @pytest.mark.parametrize(
-    "flags", [ALL, pytest.param(SOME, marks=pytest.mark.laws)], ids=["all", "some"]
+    "flags", [ALL, pytest.param(SOME, marks=pytest.mark.exhaustive)], ids=["all", "some"]
 )
 def test_gradients_are_those_of_a_plain_scan(case: Case, flags: Any) -> None:
     close(gradients(case, **flags), gradients(case, plain_scan, **flags))
@@ -127,7 +127,7 @@ def test_second_derivatives_are_differences(
 ROWS_OF_BATCH = 17  # a factor of no size in the rows: where it is missing, no batch is
 
 
-@law(needs=(parameters,))
+@law(personal=True, needs=(parameters,))
 def test_no_weight_is_accumulated_in_the_loop(row: Row) -> None:
     case = draw_case(row, 5, (ROWS_OF_BATCH,))
     assert not list(carried_without_batch(case, jr.unroll))
@@ -162,7 +162,7 @@ def carried(jaxpr: Any) -> Iterator[tuple]:
                     yield out.aval.shape
 
 
-@law(needs=(vector_inputs,))
+@law(personal=True, needs=(vector_inputs,))
 def test_gradients_are_moderate_where_all_is_zero(row: Row, case: Case) -> None:
     """At the cell's own initial parameters, where a norm of zeros has no slope."""
     init = jax.jit(row.cell.init, static_argnums=1)
@@ -172,7 +172,7 @@ def test_gradients_are_moderate_where_all_is_zero(row: Row, case: Case) -> None:
     finite(gradients(quiet, mask=HOLES, reset=RESETS), bound=1e4)
 
 
-@law(needs=(vector_inputs,))
+@law(personal=True, needs=(vector_inputs,))
 def test_gradients_are_finite_where_gates_saturate(case: Case) -> None:
     far = jax.tree.map(lambda a: 1e4 * a if a.dtype == float else a, case.xs)
     finite(gradients(case.but(xs=far), mask=HOLES, reset=RESETS))
