@@ -4,7 +4,8 @@
 
 Time against steps, rows and hidden size, forwards and with the gradient with respect to
 the parameters; compilation against steps, which should not matter to it; temporaries of
-a gradient step beside Flax's; and the characters that `jaxrnn train` reads a second.
+a gradient step beside Flax's; what other cells cost beside the LSTM (benchmarks.cells);
+and the characters that `jaxrnn train` reads a second.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import numpy as np
 from tqdm import tqdm
 
 import jaxrnn as jr
+from benchmarks import cells
 from benchmarks.machine import describe, interleaved, median, record, table, versions
 from benchmarks.memory import beside_flax
 
@@ -137,6 +139,8 @@ def questions(*, quick: bool) -> Iterator[tuple[str, Any, Callable[[], Any]]]:
     for shape in MEMORY[::every]:
         run = lambda shape=shape: dict(beside_flax(*shape))
         yield "MiB of temporaries", str(shape), run
+    beside = functools.partial(cells.beside_lstm, repeats=repeats)
+    yield "seconds of each cell", "beside the LSTM", beside
     job = functools.partial(apart, main_job, 1 if quick else 3)
     yield "main job", "characters a second", job
 
@@ -147,14 +151,14 @@ def lines(found: dict[str, dict[Any, Any]]) -> Iterator[str]:
         fixed = ", ".join(f"{name} = {size}" for name, size in BASE.items())
         by_mode = found[f"seconds against {sweep}"]
         yield f"\nmilliseconds against {sweep}, else {fixed}, input = H"
-        cells = [[sweep, *MODES]]
+        rows = [[sweep, *MODES]]
         for size in by_mode["forward"]:
             own = [f"{by_mode[mode][size] * 1e3:#.3g}".rstrip(".") for mode in MODES]
-            cells.append([str(size), *own])
-        cells.append(["slope", *(f"{slope(by_mode[m]):.2f}" for m in MODES)])
+            rows.append([str(size), *own])
+        rows.append(["slope", *(f"{slope(by_mode[m]):.2f}" for m in MODES)])
         upper = [f"{slope(upper_half(by_mode[m])):.2f}" for m in MODES]
-        cells.append(["of the upper half", *upper])
-        yield from table(cells)
+        rows.append(["of the upper half", *upper])
+        yield from table(rows)
     yield f"\nseconds to compile a gradient step, B = {BASE['B']}, H = {BASE['H']}"
     told = [[f"{T:,}", f"{own:.2f}"] for T, own in found["seconds to compile"].items()]
     yield from table([["T", "seconds"], *told])
@@ -165,6 +169,7 @@ def lines(found: dict[str, dict[Any, Any]]) -> Iterator[str]:
         [of, *(f"{own[name]:.1f}" for name in libraries)] for of, own in memory.items()
     ]
     yield from table([["(T, B, input = H)", *libraries], *told])
+    yield from cells.lines(found["seconds of each cell"]["beside the LSTM"])
     rate = found["main job"]["characters a second"]
     yield f"\n`jaxrnn train` reads {rate:,.0f} characters a second"
 

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxrnn import checks
 from jaxrnn.product import gate_dtype
 from jaxrnn.spec import Spec
 from jaxrnn.typing import Array, Key, Shape
@@ -57,6 +58,52 @@ class Identity(Initializer):
         return self.scale * jnp.eye(shape[0], shape[1], dtype=dtype)
 
 
+class NormalizedPositive(Initializer):
+    """A positive-definite matrix whose largest eigenvalue is 1.
+
+    ::
+
+      A = R^T R / H + I,  R ~ N(0, 1)
+      U = A / max(eigenvalues of A)
+
+    Applied again and again it keeps one direction and lets none grow.
+
+    Raises:
+      ValueError: for a matrix that is not square.
+
+    References:
+      Talathi, Vartak 2016.
+
+    Example:
+      >>> U = NormalizedPositive()(jax.random.key(0), (4, 4))
+      >>> eigenvalues = jnp.linalg.eigvalsh(U)
+      >>> bool(eigenvalues[0] > 0), round(float(eigenvalues[-1]), 5)
+      (True, 1.0)
+    """
+
+    def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
+        n, m = shape
+        if n != m:
+            raise ValueError(f"`NormalizedPositive` is square, got the shape {shape}")
+        if n == 0:
+            return jnp.zeros(shape, dtype)
+        R = jax.random.normal(key, shape, gate_dtype(dtype))  # eigh knows no bfloat16
+        A = R.T @ R / n + jnp.eye(n, dtype=R.dtype)
+        return (A / jnp.linalg.eigvalsh(A)[-1]).astype(dtype)
+
+
+class Zeros(Initializer):
+    """Zero everywhere, as biases start.
+
+    Example:
+      >>> Zeros()(jax.random.key(0), (2,)).tolist()
+      [0.0, 0.0]
+    """
+
+    def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
+        return jnp.zeros(shape, dtype)
+
+
 class Normal(Initializer):
     """N(0, stddev^2).
 
@@ -102,6 +149,78 @@ class LecunNormal(Initializer):
         return jax.nn.initializers.lecun_normal()(key, shape, dtype)
 
 
+class GlorotUniform(Initializer):
+    """U(-b, b) with b = sqrt(6 / (n + m)) for `n` inputs and `m` outputs.
+
+    References:
+      Glorot, Bengio 2010, equation 16.
+
+    Example:
+      >>> weights = GlorotUniform()(jax.random.key(0), (5, 3))
+      >>> bool(jnp.all(jnp.abs(weights) <= (6 / 8) ** 0.5))
+      True
+    """
+
+    def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
+        if 0 in shape:
+            return jnp.zeros(shape, dtype)
+        return jax.nn.initializers.glorot_uniform()(key, shape, dtype)
+
+
+class Chrono(Initializer):
+    """Biases of forget gates that remember for 2 to `longest` steps.
+
+    ::
+
+      b = log(u),  u ~ U(1, longest - 1)
+
+    A gate f = s(b) keeps a cell for about 1 / (1 - f) = 1 + exp(b) = 1 + u steps.
+
+    Args:
+      longest: the longest dependency, in steps; at least 3.
+
+    References:
+      Tallec, Ollivier 2018, section 3.
+
+    Example:
+      >>> b = Chrono(100)(jax.random.key(0), (5,))
+      >>> bool(jnp.all((b >= 0) & (b <= jnp.log(99))))
+      True
+    """
+
+    longest: int
+
+    def __post_init__(self) -> None:
+        checks.positive(longest=self.longest)
+        if self.longest < 3:
+            raise ValueError(f"`longest` must be at least 3, got {self.longest}")
+        super().__post_init__()
+
+    def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
+        wide, most = gate_dtype(dtype), self.longest - 1.0
+        return jnp.log(jax.random.uniform(key, shape, wide, 1.0, most)).astype(dtype)
+
+
+class Whole(Initializer):
+    """The blocks of all gates drawn as one matrix `[n, G*H]`, as Keras does.
+
+    Args:
+      init: how to draw it.
+
+    Example:
+      Rows that are orthogonal over all gates, so that no gate alone is:
+
+      >>> U = per_gate(Whole(Orthogonal()), jax.random.key(0), (3, 3), gates=2)
+      >>> bool(jnp.allclose(U @ U.T, jnp.eye(3), atol=1e-6))
+      True
+    """
+
+    init: Initializer
+
+    def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
+        return self.init(key, shape, dtype)
+
+
 def per_gate(
     init: Initializer, key: Key, shape: Shape, *, gates: int, dtype: Any = None
 ) -> Array:
@@ -111,7 +230,7 @@ def per_gate(
     blocks' singular values lie anywhere between 0 and 1.
 
     Args:
-      init: how to draw one block.
+      init: how to draw one block; `Whole`: how to draw them together.
       key: randomness.
       shape: `(n, m)`, one gate's block.
       gates: how many blocks stand side by side.
@@ -123,5 +242,7 @@ def per_gate(
       [1.0, 1.0, 1.0]
     """
     dtype = jnp.float32 if dtype is None else dtype
+    if isinstance(init, Whole):
+        return init(key, (shape[0], gates * shape[1]), dtype)
     blocks = [init(k, shape, dtype) for k in jax.random.split(key, gates)]
     return jnp.concatenate(blocks, axis=-1)

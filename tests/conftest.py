@@ -1,6 +1,7 @@
 """One strict session: what JAX and Python let pass by default fails here."""
 
 import itertools
+import os
 import signal
 from collections.abc import Generator, Iterator
 
@@ -24,6 +25,10 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Eight simulated devices, for the law that sharded equals whole. Not by XLA_FLAGS, for
 # every subprocess of a test would inherit those.
 jax.config.update("jax_num_cpu_devices", 8)
+# Most of a test's time is compilation, a third of which optimises; the laws of .ci/run
+# are tested on programs as users run them.
+if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
+    jax.config.update("jax_disable_most_optimizations", True)
 # One compilation per shape is a law: a cache on disk would answer in its place.
 jax.config.update("jax_enable_compilation_cache", False)
 

@@ -21,8 +21,8 @@ PACKAGE = Path(__file__).parents[1] / "jaxrnn"
 
 FLOORS = (
     (
-        *("cell", "wrapper", "spec", "initializers", "activations", "typing"),
-        *("checks", "product", "dropping"),
+        *("cell", "linear", "wrapper", "spec", "initializers", "activations", "typing"),
+        *("checks", "product", "standing", "dropping"),
     ),
     ("unroll", "losses", "data", "files", "summary"),
     ("cells", "combine", "attention"),

@@ -1,11 +1,11 @@
-"""The vanilla recurrent network."""
+"""The vanilla recurrent network, by its state or by the sum before the activation."""
 
 from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params
 from jaxrnn.cells.norm import norm, norm_params
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
-from jaxrnn.product import matmul
+from jaxrnn.product import affine, matmul
 from jaxrnn.typing import Array, Key, PyTree, Size
 
 
@@ -61,3 +61,55 @@ class Elman(Cell):
         a = z + matmul(carry, ready["recurrent_kernel"])
         h = activation(self.activation)(norm(self, ready, a, "sum_scale", "bias"))
         return h, h
+
+
+class PreactivationElman(Cell):
+    """The vanilla recurrent network, its state the sum before the activation.
+
+    ::
+
+      c = W x + U f(c') + b
+      y = f(c)
+
+    With h = f(c) that is `Elman`: of the same parameters and inputs, and from states
+    with h_0 = f(c_0), come the same outputs. But what the carry holds is not squashed.
+
+    Args:
+      hidden_size: H; the parameters are `kernel` W `[input_size, H]`,
+        `recurrent_kernel` U `[H, H]` and `bias` b `[H]`.
+      activation: f, by name or a function at the top level of a module.
+      kernel_init: of W.
+      recurrent_init: of U.
+
+    References:
+      Lecture 003; Pascanu, Mikolov, Bengio 2013, equation 2.
+
+    Example:
+      >>> import jax, jax.numpy as jnp, jaxrnn as jr
+      >>> cell = jr.PreactivationElman(4)
+      >>> params = cell.init(jax.random.key(0), 3)
+      >>> carry, ys = jr.unroll(cell, params, jnp.ones((7, 2, 3)))
+      >>> bool((ys[-1] == jnp.tanh(carry)).all())
+      True
+    """
+
+    hidden_size: int
+    activation: Activation = "tanh"
+    kernel_init: Initializer = LecunNormal()
+    recurrent_init: Initializer = Orthogonal()
+
+    def __post_init__(self) -> None:
+        activation(self.activation)
+        super().__post_init__()
+
+    def init(self, key: Key, input_size: Size | None = None) -> PyTree:
+        params = gate_params(self, key, input_size, gates=1)
+        return params | {"bias": params["bias"].reshape(-1)}
+
+    def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
+        return affine(x, ready["kernel"], ready["bias"])
+
+    def recur(self, ready: PyTree, carry: Array, z: Array) -> tuple[Array, Array]:
+        f = activation(self.activation)
+        c = z + matmul(f(carry), ready["recurrent_kernel"])
+        return c, f(c)

@@ -6,7 +6,7 @@ from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.cells.gates import gate_params, squash
 from jaxrnn.cells.norm import norm, norm_affine, norm_params
-from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal
+from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal, Zeros
 from jaxrnn.product import matmul
 from jaxrnn.typing import Array, Key, PyTree, Size
 
@@ -36,6 +36,7 @@ class GRU(Cell):
         "replace" (lectures 000 and 004).
       kernel_init: of each gate's W.
       recurrent_init: of each gate's U.
+      bias_init: of the biases.
       layer_norm: whether to normalise; the scales are `kernel_scale` `[3H]`,
         `recurrent_scale` `[2H]` of z and r, and `candidate_scale` `[H]` of U_n.
 
@@ -57,6 +58,7 @@ class GRU(Cell):
     update: str = "keep"
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+    bias_init: Initializer = Zeros()
     layer_norm: bool = False
 
     def __post_init__(self) -> None:
@@ -65,13 +67,14 @@ class GRU(Cell):
         super().__post_init__()
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
-        params = gate_params(self, key, input_size, gates=3)
+        after = self.reset == "after"
+        params = gate_params(self, key, input_size, gates=3, biases=3 + after)
         params |= norm_params(
             self, kernel_scale=3, recurrent_scale=2, candidate_scale=1
         )
-        if self.reset == "after":
-            params["recurrent_bias"] = jnp.zeros_like(params["bias"][2])
-        return params | {"bias": params["bias"].reshape(-1)}
+        if after:
+            params["recurrent_bias"] = params["bias"][3]
+        return params | {"bias": params["bias"][:3].reshape(-1)}
 
     def project(
         self, ready: PyTree, x: Array, *, key: Key | None = None
@@ -88,7 +91,7 @@ class GRU(Cell):
         else:  # one product for all three
             product, u = jnp.split(matmul(carry, U), [2 * H], axis=-1)
         product = norm(self, ready, product, "recurrent_scale")
-        z_gate, r = squash(gates + product, "s", "s")
+        z_gate, r = squash(gates + product, "s", "s", stand=self.reset == "after")
         if self.reset == "before":
             n += norm(self, ready, matmul(r * carry, U_n), "candidate_scale")
         else:

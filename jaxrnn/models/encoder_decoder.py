@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
 from jaxrnn.checks import kind
@@ -23,9 +24,9 @@ class EncoderDecoder(Wrapper):
       carry, ys = unroll(decoder, inputs, carry)
 
     It is a cell, the decoder, that reads its source as context, `context={"source":
-    source, "lengths": lengths}`, `[S, *batch, ...]` and `[*batch]`, which may be
-    missing. So `unroll` over the targets, one step late, is teacher forcing,
-    `unroll_loss` trains it, and `generate` lets it write by itself.
+    source, "lengths": lengths}`: `[*batch, S, ...]`, batch first like all context, and
+    `[*batch]`, which may be missing. So `unroll` over the targets, one step late, is
+    teacher forcing, `unroll_loss` trains it, and `generate` lets it write by itself.
 
     Args:
       cell: the decoder; its parameters are under `cell`.
@@ -42,7 +43,7 @@ class EncoderDecoder(Wrapper):
       >>> decoder = jr.Stack(jr.Embed(7, 3), jr.GRU(4), jr.Dense(7))
       >>> model = jr.EncoderDecoder(decoder, encoder=encoder)
       >>> params = model.init(jax.random.key(0))
-      >>> context = {"source": jnp.zeros((5, 2), int), "lengths": jnp.array([5, 3])}
+      >>> context = {"source": jnp.zeros((2, 5), int), "lengths": jnp.array([5, 3])}
       >>> targets = jnp.array([[1, 4], [2, 0], [3, 0]])  # [T, B]; 0 starts and ends
       >>> inputs = jnp.pad(targets, ((1, 0), (0, 0)))[:-1]
       >>> jr.unroll(model, params, inputs, context=context)[1].shape
@@ -89,10 +90,12 @@ class EncoderDecoder(Wrapper):
                 "`EncoderDecoder` needs a source: give `context={'source': ...}`"
             )
         own, key = (None, None) if key is None else jax.random.split(key)
+        after_time = self.encoder.input_ndim
+        time_first = lambda a: jnp.moveaxis(a, jnp.ndim(a) - 1 - after_time, 0)
         start, _ = unroll(
             self.encoder,
             params["encoder"],
-            context["source"],
+            jax.tree.map(time_first, context["source"]),
             lengths=context.get("lengths"),
             key=own,
         )

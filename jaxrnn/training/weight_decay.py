@@ -1,6 +1,7 @@
 """Weights that are kept small, chosen by their names."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import optax
@@ -8,10 +9,10 @@ import optax
 from jaxrnn.combine.named import named
 from jaxrnn.typing import PyTree
 
-KERNELS = ("kernel", "recurrent_kernel")
 
-
-def l2(rate: float, names: tuple[str, ...] = KERNELS) -> optax.GradientTransformation:
+def l2(
+    rate: float, names: tuple[str, ...] | None = None
+) -> optax.GradientTransformation:
     """L2 regularisation: adds the gradient of a penalty on some weights.
 
     ::
@@ -25,7 +26,7 @@ def l2(rate: float, names: tuple[str, ...] = KERNELS) -> optax.GradientTransform
     Args:
       rate: of the penalty.
       names: of arrays, wherever they stand in the parameters: the last words of their
-        paths. Biases are mostly left out.
+        paths. None: all that end in `kernel`, for biases are mostly left out.
 
     Returns:
       A transformation, to be chained before the optimizer; its `update` needs `params`.
@@ -49,10 +50,12 @@ def l2(rate: float, names: tuple[str, ...] = KERNELS) -> optax.GradientTransform
     return optax.add_decayed_weights(rate, mask=_with(names))
 
 
-def _with(names: tuple[str, ...]) -> Callable[[PyTree], PyTree]:
+def _with(names: tuple[str, ...] | None) -> Callable[[PyTree], PyTree]:
     """From parameters to which of them have one of the names."""
 
     def mask(params: PyTree) -> PyTree:
+        if names is None:
+            return jax.tree.map_with_path(lambda place, _: _is_kernel(place), params)
         places = {name: named(params, name) for name in names}
         for name, found in places.items():
             if not found:
@@ -61,3 +64,7 @@ def _with(names: tuple[str, ...]) -> Callable[[PyTree], PyTree]:
         return jax.tree.map_with_path(lambda place, _: place in chosen, params)
 
     return mask
+
+
+def _is_kernel(place: Any) -> bool:
+    return str(getattr(place[-1], "key", "")).endswith("kernel") if place else False

@@ -27,7 +27,7 @@ _NAMES = """
     convert_element_type copy cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1
     floor ge gt imag integer_pow is_finite le lgamma log log1p logistic lt max min mul
     ne neg nextafter not or pow real rem round rsqrt select_n sign sin sinh sqrt square
-    sub tan tanh xor
+    standing sub tan tanh xor
 """
 _ELEMENTWISE = frozenset(_NAMES.split())
 _CALLS = {"custom_jvp_call": "call_jaxpr", "jit": "jaxpr", "pjit": "jaxpr"}

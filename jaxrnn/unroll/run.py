@@ -9,10 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
+from jaxrnn.linear import LinearCell
 from jaxrnn.typing import Array, Key, PyTree, Shape
 from jaxrnn.unroll import deferred
 from jaxrnn.unroll.arrange import Arrays
 from jaxrnn.unroll.chunks import scan_chunks, tile_size
+from jaxrnn.unroll.combined import combined
 from jaxrnn.unroll.contract import check_projection, check_step
 from jaxrnn.unroll.layout import Layout, fastest
 from jaxrnn.unroll.leaves import (
@@ -23,6 +25,7 @@ from jaxrnn.unroll.leaves import (
     without_start,
 )
 from jaxrnn.unroll.masks import select, zero_padding
+from jaxrnn.unroll.method import combines
 
 Part = Callable[["Run", PyTree, PyTree], tuple[PyTree, PyTree]]
 
@@ -41,6 +44,7 @@ class Run:
       keys: `[T]`, one key a step; None: evaluation.
       backwards: from the last step to the first.
       checkpoint: steps in a chunk; None: the whole sequence is one.
+      method: how linear cells run: "auto", "scan" or "associative".
       recording: carries come out as `Recorded` leaves.
     """
 
@@ -51,6 +55,7 @@ class Run:
     keys: Key | None = None
     backwards: bool = False
     checkpoint: int | None = None
+    method: str = "auto"
     recording: bool = False
 
     @property
@@ -95,6 +100,41 @@ class Run:
         if _reads(keyed, xs, self.keys):
             return jax.vmap(keyed)(xs, self.keys)
         return keyed(xs, self.keys[0])  # it draws nothing: one product for all steps
+
+    def linear(
+        self, cell: LinearCell, ready: PyTree, carry: PyTree, xs: PyTree
+    ) -> tuple[PyTree, PyTree]:
+        """A linear cell by the method of the run."""
+        steps = jax.tree.leaves(xs)[0].shape[0]
+        way = self.associative if combines(self.method, steps) else self.scan
+        return way(cell, ready, carry, xs)
+
+    def associative(
+        self, cell: LinearCell, ready: PyTree, carry: PyTree, xs: PyTree
+    ) -> tuple[PyTree, PyTree]:
+        """Its steps combined, in log2(T) rounds; they must be two or more."""
+        zs = self.project(cell, ready, xs)
+        shape = (jax.tree.leaves(xs)[0].shape[0], *self.batch_shape)
+        check_projection(cell, shape[0], self.batch_shape, zs)
+        carry, start = without_start(carry)
+        one_step = lambda: cell.recur(ready, carry, jax.tree.map(lambda a: a[0], zs))
+        check_step(cell, carry, jax.eval_shape(one_step), self.batch_shape)
+        elements, begun = combined(
+            cell,
+            cell.elements(ready, zs),
+            self.step_flags,
+            shape,
+            reverse=self.backwards,
+        )
+        always = lambda a: jnp.broadcast_to(a, (shape[0], *a.shape))
+        befores = jax.tree.map(always, carry)
+        if begun is not None:
+            if start is None:
+                start = cell.initial_carry(ready, self.batch_shape)
+            befores = select(begun, jax.tree.map(always, start), befores)
+        carries = cell.apply(befores, elements)
+        last = jax.tree.map(lambda a: a[0 if self.backwards else -1], carries)
+        return self._recorded(last, carries), cell.readout(ready, carries, zs)
 
     def scan(
         self, cell: Cell, ready: PyTree, carry: PyTree, xs: PyTree

@@ -6,12 +6,12 @@ from typing import Any
 
 import jax
 
-from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, arrange
 from jaxrnn.unroll.chunks import chunk_size
 from jaxrnn.unroll.leaves import history_of, last_of
+from jaxrnn.unroll.method import check_method
 from jaxrnn.unroll.origin import Origin
 from jaxrnn.unroll.run import Run
 
@@ -71,7 +71,10 @@ def unroll(
       checkpoint: bounds the memory of backpropagation: a number of steps, or "sqrt".
         The backward pass then keeps one carry per so many steps, and computes each
         stretch again; about a third more time.
-      method: "auto" or "scan": how it runs; the numbers are the same.
+      method: how linear cells (`LinearCell`) run; the numbers are the same. "scan" goes
+        step by step, as all other cells do, and linear ones that a wrapper changes from
+        step to step. "associative" combines their steps in log2(T) rounds. "auto" does
+        so on accelerators, and scans on a CPU, where that measured faster.
       collect: a function of the carry; its values after every step are stacked.
 
     Returns:
@@ -92,12 +95,12 @@ def unroll(
       >>> bool((ys[2:, 1] == 0).all()), bool((carry[1] == ys[1, 1]).all())
       (True, True)
     """
-    checks.one_of(("auto", "scan"), method=method)
     sequence = arrange(
         cell, xs, lengths=lengths, mask=mask, reset=reset, time_axis=time_axis
     )
+    check_method(method, cell)
     size = chunk_size(checkpoint, sequence.steps)
-    options = (cell, sequence.batch_shape, bool(reverse), size, collect)
+    options = (cell, sequence.batch_shape, bool(reverse), size, method, collect)
     origin = Origin(params, carry, key, start, context)
     last, ys, collected = _compiled(options, origin, sequence.arrays)
     ys, collected = sequence.like_input((ys, collected))
@@ -108,9 +111,15 @@ def unroll(
 def _compiled(
     options: tuple, origin: Origin, arrays: Arrays
 ) -> tuple[PyTree, PyTree, PyTree]:
-    cell, batch_shape, backwards, size, collect = options
+    cell, batch_shape, backwards, size, method, collect = options
     recording = collect is not None
-    run = Run(batch_shape, backwards=backwards, checkpoint=size, recording=recording)
+    run = Run(
+        batch_shape,
+        backwards=backwards,
+        checkpoint=size,
+        method=method,
+        recording=recording,
+    )
     run = run.with_arrays(arrays, origin.key, origin.start)
     ready, carry = origin.begin(cell, arrays.xs, batch_shape)
     carry, ys = run(cell, ready, carry, arrays.xs)

@@ -18,7 +18,9 @@ def plain_scan(cell: jr.Cell, params: Any, xs: Any, carry: Any, **given: Any) ->
     It takes `context`, and either both `mask` and `reset` or neither.
     """
     flags = given["mask"], given["reset"]
-    ready = cell.prepare(params, context=given["context"])
+    shapes = [a.shape[1:] for a in jax.tree.leaves(xs)]
+    shape = shapes[0] if len(shapes) == 1 else None
+    ready = cell.prepare(params, input_shape=shape, context=given["context"])
 
     def flagged(carry: Any, x: Any, real: Any, fresh: Any) -> tuple[Any, Any]:
         carry = where(fresh, cell.initial_carry(ready, fresh.shape), carry)

@@ -26,7 +26,7 @@ RESETS = _flags.random((STEPS, BATCH)) < 0.3
 Condition = Callable[[Row], str | None]
 
 
-SHARE = 4  # one pair of a law and a row in so many is not left to `-m exhaustive`
+SHARE = 12  # one pair of a law and a row in so many is not left to `-m exhaustive`
 
 
 def law(
@@ -62,7 +62,9 @@ def law(
         marks = [pytest.mark.skip(reason=f"{row}: {reason}")] if reason else []
         if not cheap and (covered or not row.representative):
             drawn = zlib.crc32(f"{name} of {row}".encode()) % SHARE == 0
-            marks.append(pytest.mark.laws if personal or drawn else pytest.mark.exhaustive)
+            marks.append(
+                pytest.mark.laws if personal or drawn else pytest.mark.exhaustive
+            )
         params.append(pytest.param(row, id=row.name, marks=marks))
     return pytest.mark.parametrize("row", params, scope="session")(function)
 

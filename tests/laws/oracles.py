@@ -1,58 +1,69 @@
-"""The equations of the basic cells once more, in NumPy and float64, unit by unit.
+"""The equations of every cell once more, in NumPy and float64, unit by unit.
 
-Written from the docstrings alone: `x` and `h` are one row's vectors, and the kernels'
-columns hold the gates side by side in the order that the docstring gives.
+Written from the papers and the docstrings alone: `x` and `h` are one row's vectors, and
+the kernels' columns hold the gates side by side in the order that the docstring gives.
+An oracle takes the cell, its parameters, the carry of a row and an input, and returns
+the next carry and the output. Here are the basic cells; each other family has a file.
 """
 
 from typing import Any
 
 import numpy as np
 
-Params = dict[str, np.ndarray]
-
-
-def sigmoid(a: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-a))
-
-
-def gates(params: Params, name: str, count: int) -> list[np.ndarray]:
-    """A parameter's blocks, one a gate."""
-    width = params[name].shape[-1] // count
-    return [params[name][..., g * width : (g + 1) * width] for g in range(count)]
-
-
-def ln(a: np.ndarray, scale: np.ndarray, bias: Any = 0) -> np.ndarray:
-    """Layer normalisation of one vector."""
-    return (a - a.mean()) / np.sqrt(a.var() + 1e-5) * scale + bias
+from laws.oracles_conv import CONV
+from laws.oracles_gated import GATED
+from laws.oracles_linear import LINEAR
+from laws.oracles_multiplicative import MULTIPLICATIVE
+from laws.oracles_orthogonal import ORTHOGONAL
+from laws.oracles_parts import FUNCTIONS, Params, gates, ln, sigmoid
+from laws.oracles_xlstm import XLSTM
 
 
 def elman(cell: Any, params: Params, h: np.ndarray, x: np.ndarray) -> tuple:
-    functions = {"relu": lambda a: np.where(a > 0, a, 0), "identity": lambda a: a}
-    f = functions.get(cell.activation, np.tanh)
+    f = FUNCTIONS[cell.activation]
     W, U, b = params["kernel"], params["recurrent_kernel"], params["bias"]
     a = W.T @ x + U.T @ h
     h = f((ln(a, params["sum_scale"]) if cell.layer_norm else a) + b)
     return h, h
 
 
+def preactivation(cell: Any, params: Params, c: np.ndarray, x: np.ndarray) -> tuple:
+    f = FUNCTIONS[cell.activation]
+    W, U, b = params["kernel"], params["recurrent_kernel"], params["bias"]
+    c = W.T @ x + U.T @ f(c) + b
+    return c, f(c)
+
+
+def jordan(cell: Any, params: Params, y: np.ndarray, x: np.ndarray) -> tuple:
+    f, g = FUNCTIONS[cell.activation], FUNCTIONS[cell.output_activation]
+    W, R, b = params["kernel"], params["recurrent_kernel"], params["bias"]
+    h = f(W.T @ x + R.T @ y + b)
+    y = g(params["output_kernel"].T @ h + params["output_bias"])
+    return y, y
+
+
 def lstm(cell: Any, params: Params, carry: Any, x: np.ndarray) -> tuple:
-    names = "kernel", "recurrent_kernel", "bias"
-    (W_i, W_f, W_o, W_g), (U_i, U_f, U_o, U_g), (b_i, b_f, b_o, b_g) = (
-        gates(params, name, 4) for name in names
-    )
-    h, c = carry.hidden, carry.cell
-    i = sigmoid(W_i.T @ x + U_i.T @ h + b_i)
-    f = sigmoid(W_f.T @ x + U_f.T @ h + b_f)
-    o = sigmoid(W_o.T @ x + U_o.T @ h + b_o)
-    g = np.tanh(W_g.T @ x + U_g.T @ h + b_g)
+    phi, c = FUNCTIONS[cell.activation], carry.cell
+    names = "fog" if cell.coupled else "ifog"
+    read = params["kernel"].T @ x
+    fed_back = params["recurrent_kernel"].T @ carry.hidden
     if cell.layer_norm:
-        read = ln(params["kernel"].T @ x, params["kernel_scale"])
-        fed_back = ln(params["recurrent_kernel"].T @ h, params["recurrent_scale"])
-        i, f, o, g = np.split(read + fed_back + params["bias"], 4)
-        i, f, o, g = sigmoid(i), sigmoid(f), sigmoid(o), np.tanh(g)
-    c = f * c + i * g
+        read = ln(read, params["kernel_scale"])
+        fed_back = ln(fed_back, params["recurrent_scale"])
+    sums = np.split(read + fed_back + params["bias"], len(names))
+    a = dict(zip(names, sums, strict=True))
+    p = dict.fromkeys(names, np.zeros_like(c))
+    if cell.peepholes:
+        looks = np.split(params["peephole"], len(names) - 1)
+        p = dict(zip(names[:-1], looks, strict=True))
+    f = sigmoid(a["f"] + p["f"] * c)
+    i = 1 - f if cell.coupled else sigmoid(a["i"] + p["i"] * c)
+    c = f * c + i * phi(a["g"])
+    o = sigmoid(a["o"] + p["o"] * c)
     seen = ln(c, params["cell_scale"], params["cell_bias"]) if cell.layer_norm else c
-    h = o * np.tanh(seen)
+    h = o * phi(seen)
+    if cell.projection_size is not None:
+        h = params["projection_kernel"].T @ h
     return type(carry)(hidden=h, cell=c), h
 
 
@@ -88,7 +99,7 @@ def gru_layer_norm(cell: Any, params: Params, h: np.ndarray, x: np.ndarray) -> t
         n = np.tanh(n + ln(U_n.T @ (r * h), scale))
     else:
         n = np.tanh(n + r * (ln(U_n.T @ h, scale) + params["recurrent_bias"]))
-    h = z * h + (1 - z) * n
+    h = z * h + (1 - z) * n if cell.update == "keep" else (1 - z) * h + z * n
     return h, h
 
 
@@ -106,9 +117,17 @@ def dense(cell: Any, params: Params, carry: tuple, x: np.ndarray) -> tuple:
 
 ORACLES = {
     "Elman": elman,
+    "PreactivationElman": preactivation,
+    "Jordan": jordan,
     "LSTM": lstm,
     "GRU": gru,
     "Embed": embed,
     "Dense": dense,
     "LayerNorm": layer_norm,
+    **GATED,
+    **MULTIPLICATIVE,
+    **CONV,
+    **ORTHOGONAL,
+    **LINEAR,
+    **XLSTM,
 }

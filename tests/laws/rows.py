@@ -41,6 +41,14 @@ def memory(size: int) -> Draw:
     }
 
 
+def source(vocab_size: int) -> Draw:
+    """What an encoder reads: six ids a row, some rows fewer, or none at all."""
+    return lambda rng, batch: {
+        "source": rng.integers(0, vocab_size, (*batch, 6)),
+        "lengths": rng.integers(0, 7, batch),
+    }
+
+
 def averages(size: int) -> Draw:
     """What a `BatchNorm` normalises by in evaluation, here other numbers a row."""
     return lambda rng, batch: {
@@ -94,7 +102,10 @@ class Row:
         """The shapes and dtypes of the carry of one row."""
         rng = np.random.default_rng(0)
         context = None if self.context is None else self.context(rng, ())
-        prepare = functools.partial(self.cell.prepare, context=context)
+        shape = self.input_size if isinstance(self.input_size, tuple) else None
+        prepare = functools.partial(
+            self.cell.prepare, input_shape=shape, context=context
+        )
         first = lambda params: self.cell.initial_carry(prepare(params), ())
         return jax.eval_shape(first, self.params)
 
@@ -110,6 +121,11 @@ _USER = {
     "Labelled": Labelled,
     "soft_clip": soft_clip,
 }
+
+_UNTRAINED = dict.fromkeys(
+    ("first_derivatives_are_differences", "second_derivatives_are_differences"),
+    "no gradients reach its parameters, though its outputs depend on them",
+)
 
 _STEEP = {
     "gradients_are_moderate_where_all_is_zero": "what is all zero is normalised with "
@@ -129,10 +145,39 @@ ROWS = [
     Row("elman", jr.Elman(5), hidden_is_output=True),
     Row("elman_relu", jr.Elman(5, activation="relu"), hidden_is_output=True),
     Row("elman_identity", jr.Elman(5, activation="identity"), hidden_is_output=True),
+    Row("elman_preactivation", jr.PreactivationElman(5)),
+    Row("jordan", jr.Jordan(5, 4), hidden_is_output=True),
     Row("lstm", jr.LSTM(5), hidden_is_output=True),
+    Row("lstm_peepholes", jr.LSTM(5, peepholes=True), hidden_is_output=True),
+    Row("lstm_coupled", jr.LSTM(5, coupled=True), hidden_is_output=True),
+    Row("lstm_projection", jr.LSTM(5, projection_size=4), hidden_is_output=True),
+    Row(
+        "lstm_all",
+        jr.LSTM(
+            5,
+            peepholes=True,
+            coupled=True,
+            projection_size=4,
+            layer_norm=True,
+            activation="softplus",
+        ),
+        hidden_is_output=True,
+        exempt=_STEEP,
+    ),
     Row("gru", jr.GRU(5), hidden_is_output=True),
     Row("gru_after", jr.GRU(5, reset="after"), hidden_is_output=True),
     Row("gru_replace", jr.GRU(5, update="replace"), hidden_is_output=True),
+    *(
+        Row(f"orthogonal_{cell.parametrisation}", cell, hidden_is_output=True)
+        for cell in (
+            jr.OrthogonalRNN(5),
+            jr.OrthogonalRNN(5, "exponential"),
+            jr.OrthogonalRNN(5, "householder", activation="tanh", reflections=2),
+        )
+    ),
+    Row("unitary", jr.UnitaryRNN(5), hidden_is_output=True),
+    Row("child_sum_tree", jr.ChildSumTreeLSTM(5), hidden_is_output=True),
+    Row("nary_tree", jr.NaryTreeLSTM(5), hidden_is_output=True),
     *(
         Row(name, cell.replace(layer_norm=True), hidden_is_output=True, exempt=_STEEP)
         for name, cell in {
@@ -141,6 +186,50 @@ ROWS = [
             "gru_layer_norm": jr.GRU(5),
             "gru_after_layer_norm": jr.GRU(5, reset="after"),
         }.items()
+    ),
+    Row("diagonal_linear", jr.DiagonalLinear(5), hidden_is_output=True),
+    Row("min_gru", jr.MinGRU(5), hidden_is_output=True),
+    Row("min_lstm", jr.MinLSTM(5), hidden_is_output=True),
+    Row("lru", jr.LRU(5, 2)),
+    Row("s5", jr.S5(5, 2)),
+    Row("rg_lru", jr.RGLRU(5), hidden_is_output=True),
+    Row("sru", jr.SRU(5)),
+    Row("sru_of_its_size", jr.SRU(3)),
+    Row("qrnn", jr.QRNN(5, window=4)),
+    Row("matrix_lstm", jr.MatrixLSTM(2, 4, chunk=3)),
+    Row("scalar_lstm", jr.ScalarLSTM(5), hidden_is_output=True),
+    Row("scalar_lstm_heads", jr.ScalarLSTM(6, heads=2), hidden_is_output=True),
+    *(
+        Row(name, cell, hidden_is_output=True)
+        for name, cell in {
+            "basic_gated_unit": jr.BasicGatedUnit(5),
+            "mgu": jr.MGU(5),
+            "mut1": jr.MUT1(5),
+            "mut2": jr.MUT2(5),
+            "mut3": jr.MUT3(5),
+            "nas": jr.NAS(5),
+            "rhn": jr.RHN(5, depth=2),
+            "rhn_uncoupled": jr.RHN(5, depth=2, coupled=False),
+            "multiplicative_rnn": jr.MultiplicativeRNN(5, factor_size=4),
+            "multiplicative_lstm": jr.MultiplicativeLSTM(5),
+            "indrnn": jr.IndRNN(5),
+        }.items()
+    ),
+    Row("mut1_same_size", jr.MUT1(5), 5, hidden_is_output=True),
+    Row("mut2_same_size", jr.MUT2(5), 5, hidden_is_output=True),
+    Row(
+        "echo_state",
+        jr.EchoState(5, leak=0.7),
+        hidden_is_output=True,
+        exempt=_UNTRAINED,
+    ),
+    Row("conv_lstm", jr.ConvLSTM(3), (4, 5, 2), hidden_is_output=True),
+    Row("conv_gru", jr.ConvGRU(3, (2, 3)), (4, 5, 2), hidden_is_output=True),
+    Row(
+        "conv_gru_after",
+        jr.ConvGRU(3, (4,), reset="after"),
+        (5, 2),
+        hidden_is_output=True,
     ),
     Row(
         "stack",
@@ -174,6 +263,12 @@ ROWS = [
     Row("weight_noise", jr.WeightNoise(jr.Elman(5), 0.1), hidden_is_output=True),
     Row("tied", jr.Tied(jr.Embed(11, 4), jr.GRU(5), jr.Dense(4)), None, tokens(11)),
     Row("attend", jr.Attend(jr.LSTM(5), 6), context=memory(6), hidden_is_output=True),
+    Row(
+        "encoder_decoder",
+        jr.EncoderDecoder(jr.LSTM(5), encoder=jr.Stack(jr.Embed(11, 4), jr.LSTM(5))),
+        context=source(11),
+        hidden_is_output=True,
+    ),
     Row(
         "batch_norm",
         jr.Stack(jr.BatchNorm(), jr.LSTM(5)),

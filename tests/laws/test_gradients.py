@@ -38,7 +38,9 @@ SOME = {"mask": HOLES, "reset": RESETS}
 
 @law(personal=True, needs=(stepping,))
 @pytest.mark.parametrize(
-    "flags", [ALL, pytest.param(SOME, marks=pytest.mark.exhaustive)], ids=["all", "some"]
+    "flags",
+    [ALL, pytest.param(SOME, marks=pytest.mark.exhaustive)],
+    ids=["all", "some"],
 )
 def test_gradients_are_those_of_a_plain_scan(case: Case, flags: Any) -> None:
     close(gradients(case, **flags), gradients(case, plain_scan, **flags))

@@ -1,4 +1,4 @@
-"""The basic cells compute what their docstrings say."""
+"""The cells compute what their papers and docstrings say."""
 
 import jax
 import numpy as np
@@ -6,7 +6,7 @@ import numpy as np
 from laws.case import Case
 from laws.harness import BATCH, HOLES, STEPS, close, law
 from laws.oracles import ORACLES
-from laws.rows import Row
+from laws.rows import ROWS, Row
 
 
 def oracle(row: Row) -> str | None:
@@ -28,5 +28,10 @@ def test_a_cell_is_its_equations(case: Case) -> None:
             outputs.append(y if HOLES[t, row] else np.zeros_like(y))
         carries.append(carry)
     carry = jax.tree.map(lambda *rows: np.stack(rows), *carries)
-    ys = np.stack(outputs).reshape(BATCH, STEPS, -1).swapaxes(0, 1)
+    ys = np.stack(outputs).reshape(BATCH, STEPS, *y.shape).swapaxes(0, 1)
     close(case.unroll(mask=HOLES), (carry, ys))
+
+
+def test_every_oracle_meets_a_row() -> None:
+    """Else a misspelt name would leave a cell without equations, and none would see."""
+    assert set(ORACLES) <= {type(row.cell).__name__ for row in ROWS}

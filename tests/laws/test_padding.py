@@ -38,7 +38,7 @@ def test_padding_changes_no_bit_of_values_backwards_with_resets(case: Case) -> N
         same_bits(polluted(case, HOLES, garbage).unroll(**options), clean)
 
 
-@law(personal=True)
+@law
 def test_padding_changes_no_bit_of_gradients(case: Case) -> None:
     for mask in MASKS:
         clean = gradients(case, mask=mask, reset=RESETS)

@@ -17,7 +17,7 @@ DECODER = jr.Stack(jr.Embed(W, 3), jr.LSTM(5), jr.Dense(W))
 MODEL = jr.EncoderDecoder(DECODER, encoder=ENCODER, param_dtype="float64")
 PARAMS = parameters(MODEL)
 RNG = np.random.default_rng(0)
-SOURCE, INPUTS = RNG.integers(V, size=(S, B)), RNG.integers(W, size=(T, B))
+SOURCE, INPUTS = RNG.integers(V, size=(B, S)), RNG.integers(W, size=(T, B))
 LENGTHS, TARGET_LENGTHS = np.array([5, 0, 3]), np.array([4, 7, 0])
 CONTEXT = {"source": SOURCE, "lengths": LENGTHS}
 
@@ -27,7 +27,7 @@ def by_hand(b):
     encoder, decoder = MODEL.encoder, MODEL.cell
     ready = encoder.prepare(PARAMS["encoder"])
     carry, ys = encoder.initial_carry(ready, ()), []
-    for symbol in SOURCE[: LENGTHS[b], b]:
+    for symbol in SOURCE[b, : LENGTHS[b]]:
         carry, _ = encoder.step(ready, carry, jnp.asarray(symbol))
     carry = (*carry, ())  # the decoder's affine map has none
     for symbol in INPUTS[: TARGET_LENGTHS[b], b]:
@@ -52,8 +52,8 @@ def test_equals_two_loops(logits):
 
 def test_padding_of_the_source_changes_no_bit(logits):
     # Ids have no NaN: any other id, and more of them.
-    junk = np.where(np.arange(S)[:, None] < LENGTHS, SOURCE, V - 1)
-    longer = np.concatenate([junk, RNG.integers(V, size=(2, B))])
+    junk = np.where(np.arange(S) < LENGTHS[:, None], SOURCE, V - 1)
+    longer = np.concatenate([junk, RNG.integers(V, size=(B, 2))], axis=1)
     context = {"source": longer, "lengths": LENGTHS}
     lengths = jnp.asarray(TARGET_LENGTHS)
     _, got = jr.unroll(MODEL, PARAMS, INPUTS, context=context, lengths=lengths)
@@ -101,7 +101,7 @@ def test_a_bidirectional_encoder_may_not_be_able_to_step():
     model = jr.EncoderDecoder(decoder, encoder=both, source_size=3)
     assert model.causal and not both.causal
     params = parameters(model, 4)
-    context = {"source": np.ones((S, B, 3), np.float32)}
+    context = {"source": np.ones((B, S, 3), np.float32)}
     xs = np.ones((T, B, 4), np.float32)
     assert jr.unroll(model, params, xs, context=context)[1].shape == (T, B, 2)
 
@@ -120,7 +120,7 @@ def test_it_learns_to_reverse():
     )
     params = model.init(jax.random.key(0))
     optimizer = optax.adam(0.01)
-    context = {"source": source}
+    context = {"source": source.T}
 
     def objective(params, batch, carry, key):
         loss, _ = jr.unroll_loss(
@@ -155,7 +155,7 @@ def test_it_learns_to_reverse():
             "`EncoderDecoder` needs a source: give `context={'source': ...}`",
         ),
         (
-            lambda: jr.unroll(MODEL, PARAMS, INPUTS, context={"source": SOURCE[:, :2]}),
+            lambda: jr.unroll(MODEL, PARAMS, INPUTS, context={"source": SOURCE[:2]}),
             ValueError,
             "the encoder's last carry must fit the decoder, leaf by leaf: expected "
             "['float64[3, 5]', 'float64[3, 5]'], got "

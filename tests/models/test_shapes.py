@@ -56,7 +56,7 @@ def test_line(model, line, result, shape):
     xs, lengths = jr.pad([np.ones((n, 3), np.float32) for n in (7, 4, 0)])
     scope = {"jr": jr, "model": model, "xs": xs, "lengths": lengths, "x": xs[0]}
     scope["params"] = params = parameters(model, 3 if model is READER else None)
-    scope["source"], scope["inputs"] = np.ones((7, B), int), np.ones((4, B), int)
+    scope["source"], scope["inputs"] = np.ones((B, 7), int), np.ones((4, B), int)
     scope["first"] = np.ones(B, int)
     if model is READER:
         scope["ready"] = model.prepare(params)

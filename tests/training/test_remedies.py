@@ -115,11 +115,13 @@ def test_l2_is_the_gradient_of_its_penalty():
     params = (
         {"kernel": draw(3, 4), "bias": draw(4)},
         {"cell": {"recurrent_kernel": draw(2, 2), "bias": draw(2)}},
+        {"projection_kernel": draw(2, 3), "scale": draw(2)},
     )
     rate = 0.3
 
     def penalty(params):
-        kernels = (params[0]["kernel"], params[1]["cell"]["recurrent_kernel"])
+        kernels = params[0]["kernel"], params[1]["cell"]["recurrent_kernel"]
+        kernels += (params[2]["projection_kernel"],)
         return rate / 2 * sum(jnp.sum(w**2) for w in kernels)
 
     optimizer, zeros = l2(rate), jax.tree.map(jnp.zeros_like, params)

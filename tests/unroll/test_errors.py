@@ -176,7 +176,9 @@ ERRORS = {
     ),
     "method_that_nobody_has": (
         lambda: run(method="magic"),
-        ValueError("`method` must be one of 'auto', 'scan', got 'magic'"),
+        ValueError(
+            "`method` must be one of 'auto', 'scan', 'associative', got 'magic'"
+        ),
     ),
 }
 
