@@ -102,10 +102,11 @@ class MinGRU(LinearCell):
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         return input_params(self, key, one_size(input_size, self), gates=2)
 
-    def project(
-        self, ready: PyTree, x: Array, *, key: Key | None = None
-    ) -> tuple[Array, Array]:
-        z, n = jnp.split(affine(x, ready["kernel"], ready["bias"]), 2, axis=-1)
+    def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
+        return affine(x, ready["kernel"], ready["bias"])
+
+    def elements(self, ready: PyTree, z: Array) -> tuple[Array, Array]:
+        z, n = jnp.split(z, 2, axis=-1)
         z = jax.nn.sigmoid(z)
         return 1 - z, z * n
 
@@ -145,10 +146,11 @@ class MinLSTM(LinearCell):
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         return input_params(self, key, one_size(input_size, self), gates=3)
 
-    def project(
-        self, ready: PyTree, x: Array, *, key: Key | None = None
-    ) -> tuple[Array, Array]:
-        f, i, n = jnp.split(affine(x, ready["kernel"], ready["bias"]), 3, axis=-1)
+    def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
+        return affine(x, ready["kernel"], ready["bias"])
+
+    def elements(self, ready: PyTree, z: Array) -> tuple[Array, Array]:
+        f, i, n = jnp.split(z, 3, axis=-1)
         # f/(f+i) = s(log f - log i), also where both gates are closed.
         odds = jax.nn.log_sigmoid(f) - jax.nn.log_sigmoid(i)
         return jax.nn.sigmoid(odds), jax.nn.sigmoid(-odds) * n

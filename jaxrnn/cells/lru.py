@@ -48,12 +48,12 @@ class StateSpace(ComplexLinearCell):
     def project(
         self, ready: PyTree, x: Array, *, key: Key | None = None
     ) -> tuple[Array, Array]:
-        driven = self.times(ready["gains"], matmul(x, ready["kernel"]))
-        return driven, matmul(x, ready["skip_kernel"])
+        return matmul(x, ready["kernel"]), matmul(x, ready["skip_kernel"])
 
     def elements(self, ready: PyTree, z: tuple[Array, Array]) -> tuple[Array, Array]:
         driven, _ = z
-        return jnp.expand_dims(ready["eigenvalues"], range(driven.ndim - 1)), driven
+        eigenvalues = jnp.expand_dims(ready["eigenvalues"], range(driven.ndim - 1))
+        return eigenvalues, self.times(ready["gains"], driven)
 
     def readout(self, ready: PyTree, carry: Array, z: tuple[Array, Array]) -> Array:
         _, skipped = z

@@ -151,15 +151,13 @@ class _Pooling(LinearCell):
 
     hidden_size: int
 
-    def project(
-        self, ready: PyTree, x: Array, *, key: Key | None = None
-    ) -> tuple[Array, Array, Array]:
-        gates = affine(x, ready["kernel"], ready["bias"])
-        f, o, n = squash(gates, "s", "s", "tanh")
-        return f, (1 - f) * n, o
+    def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
+        return affine(x, ready["kernel"], ready["bias"])
 
-    def elements(self, ready: PyTree, z: tuple) -> tuple[Array, Array]:
-        return z[:2]
+    def elements(self, ready: PyTree, z: Array) -> tuple[Array, Array]:
+        f, _, n = squash(z, "s", "s", "tanh")
+        return f, (1 - f) * n
 
-    def readout(self, ready: PyTree, carry: Array, z: tuple) -> Array:
-        return z[2] * carry
+    def readout(self, ready: PyTree, carry: Array, z: Array) -> Array:
+        _, o, _ = squash(z, "s", "s", "tanh")
+        return o * carry

@@ -69,10 +69,11 @@ class RGLRU(LinearCell):
         ready = super().prepare(params, **given)
         return ready | {"decay": _SHARPNESS * jax.nn.softplus(ready["decay"])}
 
-    def project(
-        self, ready: PyTree, x: Array, *, key: Key | None = None
-    ) -> tuple[Array, Array]:
-        r, i, n = jnp.split(affine(x, ready["kernel"], ready["bias"]), 3, axis=-1)
+    def project(self, ready: PyTree, x: Array, *, key: Key | None = None) -> Array:
+        return affine(x, ready["kernel"], ready["bias"])
+
+    def elements(self, ready: PyTree, z: Array) -> tuple[Array, Array]:
+        r, i, n = jnp.split(z, 3, axis=-1)
         log_a = -ready["decay"] * jax.nn.sigmoid(r)
         # 1 - a^2, kept off 0, where a root has no slope.
         left = jnp.maximum(-jnp.expm1(2 * log_a), jnp.finfo(log_a.dtype).tiny)

@@ -56,19 +56,21 @@ class SRU(LinearCell):
 
     def project(
         self, ready: PyTree, x: Array, *, key: Key | None = None
-    ) -> tuple[Array, Array, Array, Array]:
+    ) -> tuple[Array, Array, Array]:
         product = matmul(x, ready["kernel"])
         gates, n = jnp.split(product, [2 * self.hidden_size], axis=-1)
-        f, r = squash(gates + ready["bias"], "s", "s")
         if "bare_kernel" in ready:
             bare = matmul(x, ready["bare_kernel"])
         else:
             bare = x.astype(product.dtype)
-        return f, (1 - f) * n, r, (1 - r) * bare
+        return gates + ready["bias"], n, bare
 
     def elements(self, ready: PyTree, z: tuple) -> tuple[Array, Array]:
-        return z[:2]
+        gates, n, _ = z
+        f, _ = squash(gates, "s", "s")
+        return f, (1 - f) * n
 
     def readout(self, ready: PyTree, carry: Array, z: tuple) -> Array:
-        *_, r, passed = z
-        return r * carry + passed
+        gates, _, bare = z
+        _, r = squash(gates, "s", "s")
+        return r * carry + (1 - r) * bare

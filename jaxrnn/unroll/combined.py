@@ -4,19 +4,19 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.linear import LinearCell
-from jaxrnn.typing import Array, PyTree, Shape
+from jaxrnn.typing import Array, PyTree
 from jaxrnn.unroll.masks import select
 
 
-def combined(
+def carries_of(
     cell: LinearCell,
     elements: PyTree,
+    befores: tuple[PyTree, PyTree],
     flags: tuple[Array | None, Array | None],
-    shape: Shape,
     *,
     reverse: bool,
-) -> tuple[PyTree, Array | None]:
-    """What the steps up to each one do together, since the last reset if there was one.
+) -> PyTree:
+    """The carry after every step.
 
     A padded step is the identity. With resets, steps combine as pairs of an element and
     whether a segment has begun in it, so that nothing of the one before is looked at::
@@ -26,16 +26,15 @@ def combined(
     Args:
       cell: what combines them.
       elements: what each step does, `[T, ...]`.
-      flags: which steps are real, and which begin a segment; None: all, none.
-      shape: `(T, *batch)`.
+      befores: at every step, `[T, *batch, ...]`, the carry before the first one, and
+        the one that resets put in its place.
+      flags: `[T, *batch]`, which steps are real, and which begin a segment; None: all,
+        none.
       reverse: from the last step to the first.
-
-    Returns:
-      The elements `[T, ...]`, and `[T, *batch]`, True from a row's first reset on, or
-      None.
     """
-    mask, reset = flags
-    leading = shape[:1] if reset is None else shape  # each row has its own resets
+    (carry, start), (mask, reset) = befores, flags
+    # Each row has its own resets, so no row can share what its steps do.
+    leading = jax.tree.leaves(carry)[0].shape[:1] if reset is None else reset.shape
     whole = lambda a: jnp.broadcast_to(a, (*leading, *a.shape[len(leading) :]))
     elements = jax.tree.map(whole, elements)
     elements = select(mask, elements, cell.identity(elements))
@@ -47,4 +46,6 @@ def combined(
             return both, None
         return select(begins, new, both), begun | begins
 
-    return jax.lax.associative_scan(combine, (elements, reset), reverse=reverse)
+    pairs = (elements, reset)
+    elements, begun = jax.lax.associative_scan(combine, pairs, reverse=reverse)
+    return cell.apply(carry if begun is None else select(begun, start, carry), elements)

@@ -14,7 +14,7 @@ from jaxrnn.typing import Array, Key, PyTree, Shape
 from jaxrnn.unroll import deferred
 from jaxrnn.unroll.arrange import Arrays
 from jaxrnn.unroll.chunks import scan_chunks, tile_size
-from jaxrnn.unroll.combined import combined
+from jaxrnn.unroll.combined import carries_of
 from jaxrnn.unroll.contract import check_projection, check_step
 from jaxrnn.unroll.layout import Layout, fastest
 from jaxrnn.unroll.leaves import (
@@ -114,25 +114,21 @@ class Run:
     ) -> tuple[PyTree, PyTree]:
         """Its steps combined, in log2(T) rounds; they must be two or more."""
         zs = self.project(cell, ready, xs)
-        shape = (jax.tree.leaves(xs)[0].shape[0], *self.batch_shape)
-        check_projection(cell, shape[0], self.batch_shape, zs)
+        steps = jax.tree.leaves(xs)[0].shape[0]
+        check_projection(cell, steps, self.batch_shape, zs)
         carry, start = without_start(carry)
         one_step = lambda: cell.recur(ready, carry, jax.tree.map(lambda a: a[0], zs))
         check_step(cell, carry, jax.eval_shape(one_step), self.batch_shape)
-        elements, begun = combined(
+        if start is None:
+            start = cell.initial_carry(ready, self.batch_shape)
+        always = lambda a: jnp.broadcast_to(a, (steps, *a.shape))
+        carries = carries_of(
             cell,
             cell.elements(ready, zs),
+            jax.tree.map(always, (carry, start)),
             self.step_flags,
-            shape,
             reverse=self.backwards,
         )
-        always = lambda a: jnp.broadcast_to(a, (shape[0], *a.shape))
-        befores = jax.tree.map(always, carry)
-        if begun is not None:
-            if start is None:
-                start = cell.initial_carry(ready, self.batch_shape)
-            befores = select(begun, jax.tree.map(always, start), befores)
-        carries = cell.apply(befores, elements)
         last = jax.tree.map(lambda a: a[0 if self.backwards else -1], carries)
         return self._recorded(last, carries), cell.readout(ready, carries, zs)
 

@@ -1,6 +1,7 @@
 """A cell over trees, from their leaves to their roots."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -96,42 +97,64 @@ def _compiled(
     xs = zero_padding(run.mask, arrays.xs)
     ready, start = origin.begin(cell, xs, batch_shape)
     zs = run.project(cell, ready, xs)
-    children, nodes = children.astype(jnp.int32), len(children)
-    places = jnp.arange(nodes, dtype=jnp.int32)
+    children = children.astype(jnp.int32)
+    places = jnp.arange(len(children), dtype=jnp.int32)
     present = (children >= 0) & (children < spread(places, children))
-    # The last place of the buffer belongs to no node: absent children are 0 there.
-    children = jnp.where(present, children, nodes)
-    buffer = jax.tree.map(lambda a: jnp.zeros((nodes + 1, *a.shape), a.dtype), start)
-    rows = [row[..., None] for row in np.indices(batch_shape, np.int32)]
+    children = jnp.where(present, children, len(children))
     # Backwards, gates are cheaper to compute again than to write and read.
     policy = jax.checkpoint_policies.dots_saveable
     merge = jax.checkpoint(cell.merge, prevent_cse=False, policy=policy)
 
-    def step(state: tuple, inputs: Any) -> tuple[tuple, tuple]:
-        (buffer, before), (place, children, present, real, z) = state, inputs
-        # The node before goes into the buffer only now, and is added to the zeros that
-        # stand there: on the way back its gradient is then the last to be taken out,
-        # and the buffer's, which nothing else is waiting for, is changed in place.
-        buffer = jax.tree.map(lambda a, c: a.at[place - 1].add(c), buffer, before)
-        below = jax.tree.map(lambda a: a[children, *rows], buffer)
-        carry, y = _merged(cell, start, merge(ready, below, present, z))
-        carry = zero_padding(real, carry)
-        return (buffer, carry), (carry, y)
+    def node(below: PyTree, inputs: Any) -> tuple[PyTree, PyTree]:
+        present, real, z = inputs
+        carry, y = merge(ready, below, present, z)
+        _check_carry(cell, start, carry)
+        return zero_padding(real, carry), y
 
-    state = buffer, jax.tree.map(jnp.zeros_like, start)
-    inputs = places, children, present, run.mask, zs
-    _, (carries, ys) = jax.lax.scan(step, state, inputs)
+    carries, ys = _in_order(node, start, children, (present, run.mask, zs))
     return carries, zero_padding(run.mask, cell.cast_output(ys))
 
 
-def _merged(cell: Cell, like: PyTree, result: tuple[PyTree, PyTree]) -> Any:
-    difference = first_difference(like, result[0])
+def _in_order(
+    node: Callable[[PyTree, Any], tuple[PyTree, PyTree]],
+    like: PyTree,
+    children: Array,
+    inputs: PyTree,
+) -> tuple[PyTree, PyTree]:
+    """`(carry, y)` of every node, by `node(its children's carries, its inputs)`.
+
+    Args:
+      node: what a node does.
+      like: an array like each leaf of a carry.
+      children: `[N, *batch, K]`, places before the node's own; N for an absent child,
+        whose carry is 0.
+      inputs: `[N, ...]`.
+    """
+    nodes, *batch_shape, _ = children.shape
+    rows = [row[..., None] for row in np.indices(batch_shape, np.int32)]
+
+    def step(state: tuple, now: Any) -> tuple[tuple, tuple]:
+        (buffer, before), (place, children, inputs) = state, now
+        # The node before goes into the buffer only now (before the first, zeros go to
+        # the place N), and is added to what stands there, zeros: on the way back its
+        # gradient is then what is read last, and the buffer's can change in place.
+        buffer = jax.tree.map(lambda a, c: a.at[place - 1].add(c), buffer, before)
+        carry, y = node(jax.tree.map(lambda a: a[children, *rows], buffer), inputs)
+        return (buffer, carry), (carry, y)
+
+    buffer = jax.tree.map(lambda a: jnp.zeros((nodes + 1, *a.shape), a.dtype), like)
+    state = buffer, jax.tree.map(jnp.zeros_like, like)
+    places = jnp.arange(nodes, dtype=jnp.int32)
+    return jax.lax.scan(step, state, (places, children, inputs))[1]
+
+
+def _check_carry(cell: Cell, like: PyTree, carry: PyTree) -> None:
+    difference = first_difference(like, carry)
     if difference is not None:
         raise ValueError(
             f"`merge` of {cell} must return a carry like the cell's initial carry, of "
             f"the same tree, shapes and dtypes; {difference}"
         )
-    return result
 
 
 def _node_axis(cell: Cell, xs: PyTree) -> int:
