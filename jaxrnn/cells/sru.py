@@ -30,7 +30,7 @@ class SRU(LinearCell):
       kernel_init: of each block's W, and of B.
 
     References:
-      Lei et al. 2018, equations 3 to 7, without their vectors v.
+      Lei et al. 2018, equations 1 to 4, without their vectors v.
 
     Example:
       >>> import jaxrnn as jr

@@ -132,10 +132,10 @@ _STEEP = {
     "the slope 1 / sqrt(epsilon), at every step"
 }
 
-_JUMPING = {
-    name: "modReLU jumps at 0 where its bias is positive, here within reach"
-    for name in ("second_derivatives_are_differences", "half_precision_is_near")
-}
+_JUMPING = dict.fromkeys(
+    ("second_derivatives_are_differences", "half_precision_is_near"),
+    "modReLU jumps at 0 where its bias is positive, here within reach",
+)
 
 # No two sizes are equal, among them steps and batch (in harness.py), so that a swapped
 # axis shows.
@@ -173,12 +173,16 @@ ROWS = [
     Row("gru_after", jr.GRU(5, reset="after"), hidden_is_output=True),
     Row("gru_replace", jr.GRU(5, update="replace"), hidden_is_output=True),
     *(
-        Row(f"orthogonal_{cell.parametrisation}", cell, hidden_is_output=True, exempt=no)
-        for cell, no in (
-            (jr.OrthogonalRNN(5), _JUMPING),
-            (jr.OrthogonalRNN(5, "exponential"), _JUMPING),
-            (jr.OrthogonalRNN(5, "householder", activation="tanh", reflections=2), {}),
-        )
+        Row(name, cell, hidden_is_output=True, exempt=_JUMPING)
+        for name, cell in {
+            "orthogonal_cayley": jr.OrthogonalRNN(5),
+            "orthogonal_exponential": jr.OrthogonalRNN(5, "exponential"),
+        }.items()
+    ),
+    Row(
+        "orthogonal_householder",
+        jr.OrthogonalRNN(5, "householder", activation="tanh", reflections=2),
+        hidden_is_output=True,
     ),
     Row("unitary", jr.UnitaryRNN(5), hidden_is_output=True),
     Row("child_sum_tree", jr.ChildSumTreeLSTM(5), hidden_is_output=True),
