@@ -72,8 +72,8 @@ class MatrixLSTM(Cell):
       head_size: d; the parameters are `kernel` `[input_size, 4*heads*d]`, `bias`
         `[4*heads*d]`, `gate_kernel` `[input_size, 2*heads]` and `gate_bias`
         `[2*heads]`, where b_f starts at 3 in the first head and rises to 6 in the last.
-      chunk: the most steps in a chunk. Those of a chunk cost its square, a chunk a
-        memory.
+      chunk: the most steps in a chunk. The work grows with it, and for the backward
+        pass a memory is kept for every chunk: about d is a good length.
       kernel_init: of each W and w.
 
     References:

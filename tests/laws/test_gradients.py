@@ -164,7 +164,7 @@ def carried(jaxpr: Any) -> Iterator[tuple]:
                     yield out.aval.shape
 
 
-@law(personal=True, needs=(vector_inputs,))
+@law(needs=(vector_inputs,))
 def test_gradients_are_moderate_where_all_is_zero(row: Row, case: Case) -> None:
     """At the cell's own initial parameters, where a norm of zeros has no slope."""
     init = jax.jit(row.cell.init, static_argnums=1)
@@ -174,7 +174,7 @@ def test_gradients_are_moderate_where_all_is_zero(row: Row, case: Case) -> None:
     finite(gradients(quiet, mask=HOLES, reset=RESETS), bound=1e4)
 
 
-@law(personal=True, needs=(vector_inputs,))
+@law(needs=(vector_inputs,))
 def test_gradients_are_finite_where_gates_saturate(case: Case) -> None:
     far = jax.tree.map(lambda a: 1e4 * a if a.dtype == float else a, case.xs)
     finite(gradients(case.but(xs=far), mask=HOLES, reset=RESETS))
