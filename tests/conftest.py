@@ -25,8 +25,8 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # Eight simulated devices, for the law that sharded equals whole. Not by XLA_FLAGS, for
 # every subprocess of a test would inherit those.
 jax.config.update("jax_num_cpu_devices", 8)
-# Most of a test's time is compilation, a third of which optimises; the laws of .ci/run
-# are tested on programs as users run them.
+# Most of a test's time is compilation, and a third of that optimisation. Set the
+# variable to 0 for programs as users run them.
 if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
     jax.config.update("jax_disable_most_optimizations", True)
 # One compilation per shape is a law: a cache on disk would answer in its place.
@@ -56,9 +56,9 @@ _finished = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def programs() -> Iterator[None]:
-    """Compiled programs go after every 150 tests: a process may map only so many."""
+    """Compiled programs go after every 300 tests: a process may map only so many."""
     yield
-    if next(_finished) % 150 == 0:
+    if next(_finished) % 300 == 0:
         jax.clear_caches()
 
 

@@ -72,9 +72,10 @@ def unroll(
         The backward pass then keeps one carry per so many steps, and computes each
         stretch again; about a third more time.
       method: how linear cells (`LinearCell`) run; the numbers are the same. "scan" goes
-        step by step, as other cells do (unless they have a parallel road of their own)
-        and linear ones that a wrapper changes from step to step. "associative" combines their steps in log2(T) rounds. "auto" does
-        so on accelerators, and scans on a CPU, where that measured faster.
+        step by step, as other cells do (unless they have a parallel road of their own),
+        and linear ones that a wrapper changes from step to step. "associative" combines
+        their steps in log2(T) rounds. "auto" does so on accelerators, and scans on a
+        CPU, where that measured faster.
       collect: a function of the carry; its values after every step are stacked.
 
     Returns:

@@ -185,6 +185,7 @@ def test_gates_that_jump_give_the_equations_numbers(cell):
         close(ys, naive(cell, params, case.xs), 1e-9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("log_i, f", GATES)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
@@ -215,7 +216,10 @@ def value_and_slope(cell, method, start, along, step):
     return jax.value_and_grad(value)(step)
 
 
-@pytest.mark.parametrize("log_i, f", GATES)
+@pytest.mark.parametrize(
+    "log_i, f",
+    [GATES[0], *(pytest.param(*g, marks=pytest.mark.slow) for g in GATES[1:])],
+)
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_gradients_are_differences_whatever_the_gates(cell, log_i, f):
     case = with_gates(drawn(cell, 5, (2,)), log_i, f)
@@ -277,6 +281,7 @@ def test_half_of_a_head_is_refused():
         jr.ScalarLSTM(5, heads=2)
 
 
+@pytest.mark.slow
 def test_checkpointed_chunks_are_the_whole():
     case = drawn(MATRIX)
     whole = gradients(case, **FLAGS)
