@@ -85,13 +85,13 @@ from jaxrnn.losses import cross_entropy as cross_entropy
 from jaxrnn.losses import ctc_loss as ctc_loss
 from jaxrnn.losses import huber as huber
 from jaxrnn.losses import squared_error as squared_error
-from jaxrnn.models import EncoderDecoder as EncoderDecoder
-from jaxrnn.models import Sampler as Sampler
-from jaxrnn.models import generate as generate
-from jaxrnn.models import greedy as greedy
 from jaxrnn.models import pool as pool
 from jaxrnn.product import affine as affine
 from jaxrnn.product import matmul as matmul
+from jaxrnn.seq2seq import EncoderDecoder as EncoderDecoder
+from jaxrnn.seq2seq import Sampler as Sampler
+from jaxrnn.seq2seq import generate as generate
+from jaxrnn.seq2seq import greedy as greedy
 from jaxrnn.summary import summary as summary
 from jaxrnn.training import TrainState as TrainState
 from jaxrnn.training import fit as fit

@@ -1,7 +1,5 @@
 """The applications, each a short composition of the rooms below."""
 
-from jaxrnn.models.encoder_decoder import EncoderDecoder as EncoderDecoder
-from jaxrnn.models.generate import generate as generate
 from jaxrnn.models.language import MIN_CHAR_RNN as MIN_CHAR_RNN
 from jaxrnn.models.language import LanguageConfig as LanguageConfig
 from jaxrnn.models.language import language_model as language_model
@@ -9,6 +7,4 @@ from jaxrnn.models.language_training import bits_per_character as bits_per_chara
 from jaxrnn.models.language_training import language_objective as language_objective
 from jaxrnn.models.language_training import language_optimizer as language_optimizer
 from jaxrnn.models.pooling import pool as pool
-from jaxrnn.models.samplers import Sampler as Sampler
-from jaxrnn.models.samplers import greedy as greedy
 from jaxrnn.models.sampling import sample as sample

@@ -11,8 +11,8 @@ import numpy as np
 from jaxrnn import checks
 from jaxrnn.cell import Cell
 from jaxrnn.data import Vocabulary
-from jaxrnn.models.generate import feed_back
-from jaxrnn.models.samplers import Sampler
+from jaxrnn.seq2seq.generate import feed_back
+from jaxrnn.seq2seq.samplers import Sampler
 from jaxrnn.typing import Array, Key, PyTree
 
 # Calling a compiled function costs about as much as a step of a small model.

@@ -9,7 +9,7 @@ import pytest
 
 import jaxrnn as jr
 from drawn import parameters
-from jaxrnn.models.generate import _generated
+from jaxrnn.seq2seq.generate import _generated
 
 V, STEPS = 6, 9
 MODEL = jr.Stack(

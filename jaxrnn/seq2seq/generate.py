@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxrnn import checks
 from jaxrnn.cell import Cell
-from jaxrnn.models.samplers import Sampler, greedy
+from jaxrnn.seq2seq.samplers import Sampler, greedy
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.origin import Origin
 
