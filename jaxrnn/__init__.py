@@ -2,6 +2,7 @@
 
 from importlib.metadata import version as _version
 
+from jaxrnn import attention as attention
 from jaxrnn import data as data
 from jaxrnn import initializers as initializers
 from jaxrnn import losses as losses
@@ -88,10 +89,17 @@ from jaxrnn.losses import squared_error as squared_error
 from jaxrnn.models import pool as pool
 from jaxrnn.product import affine as affine
 from jaxrnn.product import matmul as matmul
+from jaxrnn.seq2seq import Bridge as Bridge
+from jaxrnn.seq2seq import Copy as Copy
+from jaxrnn.seq2seq import Decoded as Decoded
 from jaxrnn.seq2seq import EncoderDecoder as EncoderDecoder
+from jaxrnn.seq2seq import OwnSymbols as OwnSymbols
 from jaxrnn.seq2seq import Sampler as Sampler
+from jaxrnn.seq2seq import beam_search as beam_search
+from jaxrnn.seq2seq import decode as decode
 from jaxrnn.seq2seq import generate as generate
 from jaxrnn.seq2seq import greedy as greedy
+from jaxrnn.seq2seq import scheduled as scheduled
 from jaxrnn.summary import summary as summary
 from jaxrnn.training import TrainState as TrainState
 from jaxrnn.training import fit as fit

@@ -66,6 +66,13 @@ class Cell(Spec):
     input_ndim: ClassVar[Any] = 1
     """Rank of one input of one row: 0 for token ids, 1 for vectors."""
 
+    input_kernel: ClassVar[Any] = None
+    """Where in `ready` the matrix K stands that reads the input, such as `("kernel",)`.
+
+    Who states it claims that the floating leaves of `project(ready, x)`, side by side,
+    are x K + b, whatever the key. Inputs that are fed back, such as a context vector,
+    then meet their rows of K inside the loop, and the others theirs before it."""
+
     def __post_init__(self) -> None:
         for name in ("dtype", "param_dtype"):
             if getattr(self, name) is not None:

@@ -44,6 +44,8 @@ class Elman(Cell):
     recurrent_init: Initializer = Orthogonal()
     layer_norm: bool = False
 
+    input_kernel = ("kernel",)
+
     def __post_init__(self) -> None:
         activation(self.activation)
         super().__post_init__()
@@ -97,6 +99,8 @@ class PreactivationElman(Cell):
     activation: Activation = "tanh"
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+
+    input_kernel = ("kernel",)
 
     def __post_init__(self) -> None:
         activation(self.activation)

@@ -46,6 +46,8 @@ class BasicGatedUnit(Cell):
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
 
+    input_kernel = ("kernel",)
+
     def __post_init__(self) -> None:
         activation(self.activation)
         super().__post_init__()
@@ -96,6 +98,8 @@ class MGU(Cell):
     hidden_size: int
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+
+    input_kernel = ("kernel",)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = gate_params(self, key, input_size, gates=2)

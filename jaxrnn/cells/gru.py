@@ -1,5 +1,7 @@
 """Gated recurrent units, with the reset before or after the recurrent product."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jaxrnn import checks
@@ -65,6 +67,10 @@ class GRU(Cell):
         checks.one_of(("before", "after"), reset=self.reset)
         checks.one_of(("keep", "replace"), update=self.update)
         super().__post_init__()
+
+    @property
+    def input_kernel(self) -> Any:  # type: ignore[override]
+        return None if self.layer_norm else ("kernel",)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         after = self.reset == "after"

@@ -37,6 +37,8 @@ class IndRNN(Cell):
     activation: Activation = "relu"
     kernel_init: Initializer = LecunNormal()
 
+    input_kernel = ("kernel",)
+
     def __post_init__(self) -> None:
         activation(self.activation)
         super().__post_init__()

@@ -52,6 +52,8 @@ class Jordan(Cell):
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
 
+    input_kernel = ("kernel",)
+
     def __post_init__(self) -> None:
         activation(self.activation)
         with inside("output_activation"):

@@ -1,6 +1,6 @@
 """Long short-term memory."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -113,6 +113,10 @@ class LSTM(Cell):
     def _width(self) -> int:
         """The size of h."""
         return self.projection_size or self.hidden_size
+
+    @property
+    def input_kernel(self) -> Any:  # type: ignore[override]
+        return None if self.layer_norm else ("kernel",)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         G, H, R = len(self.gates), self.hidden_size, self._width

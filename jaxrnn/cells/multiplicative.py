@@ -48,6 +48,8 @@ class MultiplicativeRNN(Cell):
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
 
+    input_kernel = ("kernel",)
+
     def __post_init__(self) -> None:
         activation(self.activation)
         if self.factor_size is not None:
@@ -127,6 +129,8 @@ class MultiplicativeLSTM(Cell):
     forget_bias: float = 1.0
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
+
+    input_kernel = ("kernel",)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         key, W_m, U_m = jax.random.split(key, 3)

@@ -49,6 +49,8 @@ class NAS(Cell):
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
 
+    input_kernel = ("kernel",)
+
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         params = gate_params(self, key, input_size, gates=8)
         return params | {"bias": params["bias"].reshape(-1)}

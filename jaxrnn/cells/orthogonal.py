@@ -63,6 +63,8 @@ class OrthogonalRNN(Cell):
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = LecunNormal()
 
+    input_kernel = ("kernel",)
+
     def __post_init__(self) -> None:
         checks.one_of(tuple(_BUILDERS), parametrisation=self.parametrisation)
         if self.activation != "modrelu":

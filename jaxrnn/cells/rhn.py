@@ -55,6 +55,8 @@ class RHN(Cell):
     kernel_init: Initializer = LecunNormal()
     recurrent_init: Initializer = Orthogonal()
 
+    input_kernel = ("kernel",)
+
     @property
     def _gates(self) -> tuple[str, ...]:
         return ("tanh", "s") if self.coupled else ("tanh", "s", "s")

@@ -65,6 +65,11 @@ class Stack(Cell):
         return any(layer.has_memory for layer in self.cells)
 
     @property
+    def input_kernel(self) -> Any:  # type: ignore[override]
+        place = self.cells[0].input_kernel if self._first == 0 else None
+        return None if place is None else (0, *place)
+
+    @property
     def _first(self) -> int:
         """The first layer with a memory: what stands before it needs no carry."""
         with_memory = (i for i, layer in enumerate(self.cells) if layer.has_memory)

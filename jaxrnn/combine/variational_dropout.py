@@ -55,6 +55,10 @@ class VariationalDropout(Wrapper):
         if self.state:
             self.check_recurrent()
 
+    @property
+    def input_kernel(self) -> Any:  # type: ignore[override]
+        return None if self.inputs else self._inner_kernel
+
     def prepare(
         self,
         params: PyTree,

@@ -51,6 +51,10 @@ class Zoneout(Wrapper):
     def _others(self) -> float:
         return self.rate if self.memory_rate is None else self.memory_rate
 
+    @property
+    def input_kernel(self) -> Any:  # type: ignore[override]
+        return self._inner_kernel  # what is drawn beside it are flags
+
     def project(self, ready: PyTree, x: PyTree, *, key: Key | None = None) -> PyTree:
         if key is None or {self.rate, self._others} <= {0, 1}:
             return super().project(ready, x, key=key), None

@@ -39,7 +39,9 @@ def generate(
     To go on from a beginning that is given, run over all of it but the last step, and
     generate from that: `carry, _ = unroll(model, params, given[:-1])`, then
     `generate(model, params, given[-1], carry, ...)`. To start from an image or another
-    vector, make it the carry, or give it as `context` to a model that reads one.
+    vector, make it the carry, or give it as `context` to a model that reads one. Where
+    a symbol ends what is written, `decode` stops there, and `beam_search` looks for the
+    likeliest.
 
     Args:
       model: any cell that can step. Its dropout is off.

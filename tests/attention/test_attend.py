@@ -10,14 +10,16 @@ import pytest
 
 import jaxrnn as jr
 from drawn import parameters
+from jaxrnn import attention as ja
 from laws.harness import close, finite, same_bits
+from laws.oracles_attention import ATTENTIONS
 
 T, B, N, H, S, M = 5, 4, 3, 6, 7, 2
 _rng = np.random.default_rng(0)
 XS = _rng.normal(size=(T, B, N))
 MEMORY = _rng.normal(size=(B, S, M))
 REAL = np.arange(S) < np.array([7, 3, 1, 0])[:, None]
-CELL = jr.Attend(jr.Elman(H), M, param_dtype="float64")
+CELL = jr.Attend(jr.Elman(H), memory_size=M, param_dtype="float64")
 PARAMS = parameters(CELL, N)
 CONTEXT = {"memory": MEMORY, "mask": REAL}
 look = functools.partial(jr.unroll, CELL, PARAMS, XS, collect=lambda c: c.alignment)
@@ -29,7 +31,9 @@ def by_hand():
     for row in range(B):
         h, memory = np.zeros(H), MEMORY[row][REAL[row]]
         for t in range(T):
-            scores = np.exp([h @ (PARAMS["key_kernel"].T @ m) for m in memory])
+            scores = np.exp(
+                [h @ (PARAMS["attention"]["key_kernel"].T @ m) for m in memory]
+            )
             weights = scores / scores.sum() if len(memory) else np.zeros(0)
             c = sum((w * m for w, m in zip(weights, memory, strict=True)), np.zeros(M))
             sums = np.concatenate([XS[t, row], c]) @ own["kernel"] + own["bias"]
@@ -73,7 +77,7 @@ def test_22_padding_of_the_memory_reaches_no_value_and_no_gradient():
 
 
 def test_in_a_stack_each_layer_finds_the_memory():
-    model = jr.Stack(CELL, jr.Attend(jr.Elman(4), M), param_dtype="float64")
+    model = jr.Stack(CELL, jr.Attend(jr.Elman(4), memory_size=M), param_dtype="float64")
     params = (PARAMS, parameters(model.cells[1], H))
     first, ys = jr.unroll(CELL, PARAMS, XS, context=CONTEXT)
     second, ys = jr.unroll(model.cells[1], params[1], ys, context=CONTEXT)
@@ -82,7 +86,7 @@ def test_in_a_stack_each_layer_finds_the_memory():
 
 @pytest.mark.slow
 def test_the_cell_inside_draws_as_it_does_alone():
-    noisy = jr.Attend(jr.Stack(jr.Dropout(0.5), jr.Elman(H)), M)
+    noisy = jr.Attend(jr.Stack(jr.Dropout(0.5), jr.Elman(H)), memory_size=M)
     params = PARAMS | {"cell": ({}, PARAMS["cell"])}
     key, context = jax.random.key(1), {"memory": np.zeros((B, S, M))}
     alone = (jr.Stack(jr.Dropout(0.5), jr.Elman(H)), params["cell"])
@@ -90,6 +94,68 @@ def test_the_cell_inside_draws_as_it_does_alone():
     carry, ys = jr.unroll(*alone, wide, key=key)
     got, outputs = jr.unroll(noisy, params, XS, key=key, context=context)
     close((got.cell, outputs), (carry, ys))
+
+
+def test_looking_after_the_step_is_its_equations():
+    inner = jr.Elman(H)
+    cell = jr.Attend(inner, ja.Additive(5), memory_size=M, look="after", size=8)
+    params = parameters(cell.replace(param_dtype="float64"), N)
+    own, score = jax.tree.map(np.asarray, (params["cell"], params["attention"]))
+    alone, ys = ATTENTIONS["Additive"], np.zeros((T, B, 8))
+    for row in range(B):
+        h, y, memory = np.zeros(H), np.zeros(8), MEMORY[row][REAL[row]]
+        for t in range(T):
+            sums = np.concatenate([XS[t, row], y]) @ own["kernel"] + own["bias"]
+            h, c = np.tanh(sums + h @ own["recurrent_kernel"]), np.zeros(M)
+            if len(memory):
+                _, c = alone(cell.attention, score, h, memory, memory, {})
+            y = np.tanh(np.concatenate([c, h]) @ params["output_kernel"])
+            ys[t, row] = y
+    carry, got = jr.unroll(cell, params, XS, context=CONTEXT)
+    close(got, ys)
+    close(carry.fed, ys[-1])
+    assert cell.output_size(N) == 8
+
+
+def test_without_feeding_the_cell_runs_as_it_does_alone():
+    cell = jr.Attend(jr.GRU(H), memory_size=M, look="after", feed=False)
+    params = parameters(cell.replace(param_dtype="float64"), N)
+    carry, ys = jr.unroll(cell, params, XS, context=CONTEXT)
+    assert carry.fed is None
+    assert ys.shape == (T, B, H) == (T, B, cell.output_size(N))
+    close(carry.cell, jr.unroll(cell.cell, params["cell"], XS)[0])
+
+
+def test_coverage_is_the_sum_of_the_alignments():
+    cell = jr.Attend(jr.Elman(H), ja.Additive(5, coverage=True), memory_size=M)
+    params = parameters(cell.replace(param_dtype="float64"), N)
+    every = {"context": CONTEXT, "collect": lambda carry: carry.look}
+    _, _, looks = jr.unroll(cell, params, XS, **every)
+    close(looks.coverage, np.cumsum(looks.alignment, axis=0))
+    assert jr.unroll(CELL, PARAMS, XS, context=CONTEXT)[0].look.coverage is None
+
+
+def test_a_key_makes_a_monotonic_attention_soft():
+    cell = jr.Attend(jr.Elman(H), ja.Monotonic(5), memory_size=M)
+    params = parameters(cell.replace(param_dtype="float64"), N)
+    every = {"context": CONTEXT, "collect": lambda carry: carry.alignment}
+    soft, again, hard = (
+        jr.unroll(cell, params, XS, key=key, **every)[2]
+        for key in (jax.random.key(0), jax.random.key(1), None)
+    )
+    assert set(np.unique(hard)) == {0.0, 1.0}
+    assert len(np.unique(soft)) > 50
+    assert not np.allclose(soft, again)
+    assert np.all(soft.sum(axis=-1) <= 1 + 1e-12)
+
+
+def test_everything_that_is_seen_can_be_put_out():
+    cell = CELL.replace(everything=True)
+    _, seen = jr.unroll(cell, PARAMS, XS, context=CONTEXT)
+    _, ys, alignments = look(context=CONTEXT)
+    close((seen.output, seen.alignment), (ys, alignments))
+    clean = np.where(REAL[..., None], MEMORY, 0)
+    close(seen.context, np.einsum("tbs,bsm->tbm", alignments, clean))
 
 
 def run(context):
@@ -127,11 +193,24 @@ ERRORS = {
         f"layer 0 of Stack, {CELL}: `mask` of a memory must be boolean, of shape "
         "(*batch, S) = (4, 7), got bool[4, 6]",
     ),
+    "look": (
+        lambda: jr.Attend(jr.GRU(3), memory_size=M, look="during"),
+        "`look` must be one of 'before', 'after', got 'during'",
+    ),
+    "size": (
+        lambda: jr.Attend(jr.GRU(3), memory_size=M, size=4),
+        '`size` is that of the output of `look="after"`',
+    ),
     "around_a_layer": (
-        lambda: jr.Attend(jr.Dense(3), M),
+        lambda: jr.Attend(jr.Dense(3), memory_size=M),
         "`Attend` needs a cell with a memory, got Dense(3)",
     ),
 }
+
+
+def test_a_number_is_no_attention():
+    with pytest.raises(TypeError, match=r"^`attention` must be an attention"):
+        jr.Attend(jr.GRU(3), 6, memory_size=6)
 
 
 @pytest.mark.parametrize("call, message", ERRORS.values(), ids=ERRORS.keys())

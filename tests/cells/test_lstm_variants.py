@@ -123,7 +123,7 @@ def test_where_all_gates_are_known_at_once_they_are_one_wide_tanh(fields, wide):
         lambda cell: jr.SkipThroughTime(cell, 3),
         lambda cell: jr.Residual(jr.VariationalDropout(cell, state=0.4)),
         lambda cell: jr.LearnedCarry(jr.WeightDrop(cell, 0.4, "projection_kernel")),
-        lambda cell: jr.Stack(jr.Attend(cell, 9), cell),
+        lambda cell: jr.Stack(jr.Attend(cell, memory_size=9), cell),
     ],
     ids=["zoneout", "skip", "dropout", "learned", "stack"],
 )

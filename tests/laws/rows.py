@@ -41,6 +41,14 @@ def memory(size: int) -> Draw:
     }
 
 
+def copied_memory(size: int, vocab_size: int) -> Draw:
+    """A memory, and the symbol that stands at each of its positions."""
+    positions = memory(size)
+    return lambda rng, batch: (
+        positions(rng, batch) | {"source": rng.integers(0, vocab_size, (*batch, 4))}
+    )
+
+
 def source(vocab_size: int) -> Draw:
     """What an encoder reads: six ids a row, some rows fewer, or none at all."""
     return lambda rng, batch: {
@@ -135,6 +143,15 @@ _STEEP = {
 _JUMPING = dict.fromkeys(
     ("second_derivatives_are_differences", "half_precision_is_near"),
     "modReLU jumps at 0 where its bias is positive, here within reach",
+)
+
+_HARD = dict.fromkeys(
+    (
+        "first_derivatives_are_differences",
+        "second_derivatives_are_differences",
+        "half_precision_is_near",
+    ),
+    "without a key it takes one position or another: values jump, here within reach",
 )
 
 # No two sizes are equal, among them steps and batch (in harness.py), so that a swapped
@@ -271,10 +288,91 @@ ROWS = [
     Row("weight_drop", jr.WeightDrop(jr.GRU(5), 0.4), hidden_is_output=True),
     Row("weight_noise", jr.WeightNoise(jr.Elman(5), 0.1), hidden_is_output=True),
     Row("tied", jr.Tied(jr.Embed(11, 4), jr.GRU(5), jr.Dense(4)), None, tokens(11)),
-    Row("attend", jr.Attend(jr.LSTM(5), 6), context=memory(6), hidden_is_output=True),
+    Row(
+        "attend",
+        jr.Attend(jr.LSTM(5), memory_size=6),
+        context=memory(6),
+        hidden_is_output=True,
+    ),
+    Row(
+        "attend_after",
+        jr.Attend(
+            jr.GRU(5), jr.attention.Additive(10), memory_size=6, look="after", size=9
+        ),
+        context=memory(6),
+    ),
+    Row(
+        "attend_after_unfed",
+        jr.Attend(
+            jr.GRU(5, reset="after"), memory_size=6, look="after", feed=False, size=9
+        ),
+        context=memory(6),
+    ),
+    Row(
+        "attend_sparsemax",
+        jr.Attend(
+            jr.Zoneout(jr.LSTM(5), 0.3),
+            jr.attention.General(normalize="sparsemax"),
+            memory_size=6,
+        ),
+        context=memory(6),
+        hidden_is_output=True,
+    ),
+    Row(
+        "attend_multi_head",
+        jr.Attend(
+            jr.Stack(jr.Dropout(0.4), jr.GRU(5)),
+            jr.attention.MultiHead(2, 10),
+            memory_size=6,
+        ),
+        context=memory(6),
+        hidden_is_output=True,
+    ),
+    Row(
+        "attend_location",
+        jr.Attend(
+            jr.Stack(jr.Elman(5), jr.LSTM(9)),
+            jr.attention.LocationAware(10, coverage=True, filters=2, width=3),
+            memory_size=6,
+        ),
+        context=memory(6),
+        hidden_is_output=True,
+    ),
+    Row(
+        "attend_monotonic",
+        jr.Attend(jr.GRU(5), jr.attention.Monotonic(10), memory_size=6),
+        context=memory(6),
+        hidden_is_output=True,
+        exempt=_HARD,
+    ),
+    Row(
+        "copy",
+        jr.Copy(
+            jr.Stack(
+                jr.Embed(11, 3),
+                jr.Attend(
+                    jr.GRU(5), jr.attention.Additive(10), memory_size=6, look="after"
+                ),
+            ),
+            11,
+        ),
+        None,
+        tokens(11),
+        context=copied_memory(6, 11),
+    ),
     Row(
         "encoder_decoder",
         jr.EncoderDecoder(jr.LSTM(5), encoder=jr.Stack(jr.Embed(11, 4), jr.LSTM(5))),
+        context=source(11),
+        hidden_is_output=True,
+    ),
+    Row(
+        "encoder_decoder_attending",
+        jr.EncoderDecoder(
+            jr.Attend(jr.LSTM(5), jr.attention.Additive(10), memory_size=12),
+            encoder=jr.Stack(jr.Embed(11, 4), jr.Bidirectional(jr.GRU(6))),
+            bridge=jr.Bridge(),
+        ),
         context=source(11),
         hidden_is_output=True,
     ),
@@ -290,7 +388,7 @@ ROWS = [
             jr.SkipThroughTime(
                 jr.LearnedCarry(jr.VariationalDropout(jr.GRU(5), 0.3, 0.4)), k=2
             ),
-            jr.WeightNoise(jr.Attend(jr.Elman(9), 6), 0.1),
+            jr.WeightNoise(jr.Attend(jr.Elman(9), memory_size=6), 0.1),
         ),
         context=memory(6),
         hidden_is_output=True,

@@ -47,7 +47,7 @@ KEEPING = {
     "zoneout": lambda draw, cell: jr.Zoneout(cell, draw(rates), draw(rates)),
     "state": lambda draw, cell: jr.VariationalDropout(cell, state=draw(rates)),
     "skip": lambda draw, cell: jr.SkipThroughTime(cell, draw(st.integers(1, 9))),
-    "attend": lambda draw, cell: jr.Attend(cell, MEMORY),
+    "attend": lambda draw, cell: jr.Attend(cell, memory_size=MEMORY),
     "learned": lambda draw, cell: jr.LearnedCarry(cell),
     "weight_drop": lambda draw, cell: jr.WeightDrop(cell, draw(rates)),
     "weight_noise": lambda draw, cell: jr.WeightNoise(cell, draw(rates)),

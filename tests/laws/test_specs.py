@@ -16,7 +16,7 @@ from laws.rows import ROWS, Row
 
 @law(cheap=True)
 def test_a_cell_prints_as_the_call_that_makes_it(row: Row) -> None:
-    names = vars(jr) | vars(jr.initializers) | dict(row.names)
+    names = vars(jr) | vars(jr.initializers) | vars(jr.attention) | dict(row.names)
     assert eval(repr(row.cell), names) == row.cell
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import jaxrnn as jr
 from drawn import parameters
+from laws.harness import close
 
 S, T, B, V, W = 5, 7, 3, 6, 4
 ENCODER = jr.Stack(jr.Embed(V, 2), jr.LSTM(5))
@@ -106,6 +107,74 @@ def test_a_bidirectional_encoder_may_not_be_able_to_step():
     assert jr.unroll(model, params, xs, context=context)[1].shape == (T, B, 2)
 
 
+ATTENDING = jr.EncoderDecoder(
+    jr.Stack(
+        jr.Embed(W, 3),
+        jr.Attend(jr.GRU(7), jr.attention.Additive(8), memory_size=10, look="after"),
+        jr.Dense(W),
+    ),
+    encoder=jr.Stack(jr.Embed(V, 2), jr.Bidirectional(jr.LSTM(5))),
+    bridge=jr.Bridge(),
+    param_dtype="float64",
+)
+ATTENDING_PARAMS = parameters(ATTENDING)
+
+
+def alignment_of(carry):
+    return carry[1].alignment
+
+
+def attending(context):
+    options = {"collect": alignment_of}
+    return jr.unroll(ATTENDING, ATTENDING_PARAMS, INPUTS, context=context, **options)
+
+
+def test_the_decoder_looks_at_what_the_encoder_put_out():
+    carry, ys, alignments = attending(CONTEXT)
+    lengths = jnp.asarray(LENGTHS)
+    encoder, params = ATTENDING.encoder, ATTENDING_PARAMS
+    last, memory = jr.unroll(encoder, params["encoder"], SOURCE.T, lengths=lengths)
+    real = np.arange(S) < LENGTHS[:, None]
+    context = {"memory": memory.swapaxes(0, 1), "mask": real}
+    ready = ATTENDING.cell.prepare(params["cell"], context=context)
+    first = ATTENDING.cell.initial_carry(ready, (B,))
+    first = ATTENDING.bridge(params["bridge"], last, first, 1)
+    options = {"context": context, "collect": alignment_of}
+    by_hand = jr.unroll(ATTENDING.cell, params["cell"], INPUTS, first, **options)
+    close((carry, ys, alignments), by_hand)
+    sums = np.tile((LENGTHS > 0).astype(float), (T, 1))
+    close(alignments.sum(axis=-1), sums)
+    assert not np.any(np.asarray(alignments)[:, ~real])
+
+
+def test_a_row_of_a_batch_is_its_source_alone():
+    _, ys, alignments = attending(CONTEXT)
+    for b in (0, 1):  # all of it, and nothing
+        alone = {"source": SOURCE[b], "lengths": LENGTHS[b]}
+        options = {"context": alone, "collect": alignment_of}
+        row = jr.unroll(ATTENDING, ATTENDING_PARAMS, INPUTS[:, b], **options)
+        close(row[1:], (ys[:, b], alignments[:, b]))
+
+
+@pytest.mark.slow
+def test_without_lengths_all_of_the_source_is_real():
+    whole = {"source": SOURCE, "lengths": np.full(B, S)}
+    close(attending({"source": SOURCE}), attending(whole))
+
+
+def test_a_bridge_in_its_place_hands_the_carry_on_and_no_look():
+    """Attends of the same memory at both ends: their looks stay apart."""
+    decoder = jr.Attend(jr.LSTM(5), memory_size=5)
+    model = jr.EncoderDecoder(decoder, encoder=jr.LSTM(5), source_size=2)
+    params = parameters(model, 3)
+    context = {"source": RNG.normal(size=(B, S, 2)).astype("float32")}
+    ready = model.prepare(params, context=context)
+    carry = model.initial_carry(ready, (B,))
+    close(carry.cell, ready["start"])
+    assert carry.alignment.shape == (B, S)
+    assert not np.any(carry.alignment)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")
 def test_it_learns_to_reverse():
@@ -145,6 +214,11 @@ def test_it_learns_to_reverse():
             "`encoder` must be a cell, got 3",
         ),
         (
+            lambda: jr.EncoderDecoder(DECODER, encoder=ENCODER, bridge="tanh"),
+            TypeError,
+            "`bridge` must be a `Bridge`, got 'tanh'",
+        ),
+        (
             lambda: jr.EncoderDecoder(jr.Dense(2), encoder=ENCODER),
             ValueError,
             "`EncoderDecoder` needs a cell with a memory, got Dense(2)",
@@ -157,8 +231,8 @@ def test_it_learns_to_reverse():
         (
             lambda: jr.unroll(MODEL, PARAMS, INPUTS, context={"source": SOURCE[:2]}),
             ValueError,
-            "the encoder's last carry must fit the decoder, leaf by leaf: expected "
-            "['float64[3, 5]', 'float64[3, 5]'], got "
+            "the encoder's last carry must fit the decoder, leaf by leaf, or give a "
+            "`bridge`: expected ['float64[3, 5]', 'float64[3, 5]'], got "
             "['float64[2, 5]', 'float64[2, 5]']",
         ),
     ],
