@@ -29,6 +29,12 @@ jax.config.update("jax_num_cpu_devices", 8)
 # variable to 0 for programs as users run them.
 if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
     jax.config.update("jax_disable_most_optimizations", True)
+    if jax.__version_info__ < (0, 11):  # a later XLA refuses the flag
+        given = os.environ.get("XLA_FLAGS", "")
+        # A third of what is left; read now, for subprocesses must not inherit it.
+        os.environ["XLA_FLAGS"] = f"{given} --xla_cpu_use_fusion_emitters=false"
+        jax.devices()
+        os.environ["XLA_FLAGS"] = given
 # One compilation per shape is a law: a cache on disk would answer in its place.
 jax.config.update("jax_enable_compilation_cache", False)
 

@@ -104,6 +104,7 @@ def test_half_precision_turns_in_single():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("standard_promotion")
 def test_the_matrix_stays_unitary_in_training():
     cell = jr.UnitaryRNN(128)

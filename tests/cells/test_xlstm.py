@@ -41,7 +41,9 @@ def test_chunks_are_steps(steps, chunk, batch, backwards):
         close(got, loop(case, reverse=backwards, **flags)[:2])
 
 
-@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize(
+    "backwards", [True, pytest.param(False, marks=pytest.mark.slow)]
+)
 def test_gradients_of_chunks_are_those_of_steps(backwards):
     case, road = drawn(MATRIX), ("reverse", backwards)
     got = gradients(case, static=(road,), **FLAGS)

@@ -26,7 +26,7 @@ RESETS = _flags.random((STEPS, BATCH)) < 0.3
 Condition = Callable[[Row], str | None]
 
 
-SHARE = 40  # one pair of a law and a row in so many is not left to `-m exhaustive`
+SHARE = 80  # one pair of a law and a row in so many is not left to `-m exhaustive`
 
 
 def law(

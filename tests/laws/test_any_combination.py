@@ -42,7 +42,7 @@ CHOICES = {name: CHOICES.get(name, [False, True]) for name in Program._fields}
 
 @pytest.mark.parametrize("row", SOME, ids=str)
 @pytest.mark.parametrize(
-    "programs, examples", [(6, 30), pytest.param(40, 200, marks=pytest.mark.laws)]
+    "programs, examples", [(4, 20), pytest.param(40, 200, marks=pytest.mark.exhaustive)]
 )
 def test_unroll_is_its_documented_loop(row: Row, programs: int, examples: int) -> None:
     """Programs take long to compile, so each is run with many values."""

@@ -12,6 +12,10 @@ B, N, K, INPUT, H = 4, 7, 2, 3, 5
 LENGTHS = np.array([7, 4, 0, 1])
 SUM, BINARY = jr.ChildSumTreeLSTM(H), jr.NaryTreeLSTM(H, arity=K)
 each = pytest.mark.parametrize("cell", [SUM, BINARY], ids=str)
+# Both merge in the same loop, whose gradients these are.
+one = pytest.mark.parametrize(
+    "cell", [SUM, pytest.param(BINARY, marks=pytest.mark.slow)], ids=str
+)
 
 
 def draw_params(cell, dtype=float):
@@ -95,7 +99,7 @@ def test_a_tree_draws_what_the_recursion_draws():
     close(got, recursion(cell, params, XS[0], CHILDREN[0], key))
 
 
-@each
+@one
 def test_gradients_are_those_of_the_recursion(cell):
     params = draw_params(cell)
     xs, children, lengths = jnp.asarray(XS), CHILDREN, LENGTHS
@@ -110,7 +114,7 @@ def test_gradients_are_those_of_the_recursion(cell):
     close(*(slope(params, xs) for slope in slopes))
 
 
-@each
+@one
 def test_both_modes_and_two_orders_differentiate(cell):
     params = draw_params(cell)
     rng = np.random.default_rng(0)
@@ -199,7 +203,7 @@ def test_more_places_for_children_change_nothing():
     )
 
 
-@each
+@one
 def test_what_stands_in_padding_reaches_nothing(cell):
     params = draw_params(cell)
     real = np.arange(N) < LENGTHS[:, None]
@@ -233,7 +237,7 @@ def test_what_stands_for_absent_children_reaches_nothing(cell):
     same_bits(cell.merge(ready, absent(np.nan), jnp.asarray(mask), z), clean)
 
 
-@each
+@one
 def test_gradients_at_rest_are_finite(cell):
     params = cell.init(jax.random.key(0), INPUT)
     run = lambda *moving: weigh(jr.unroll_tree(cell, *moving, CHILDREN))
