@@ -1,10 +1,11 @@
-"""The command line: `jaxrnn train` and `jaxrnn sample`."""
+"""The command line: `jaxrnn train`, `jaxrnn sample` and `jaxrnn translate`."""
 
 import os
 import sys
 from collections.abc import Sequence
 
 from jaxrnn.cli.options import BadInput, parser
+from jaxrnn.cli.translate_options import spoken
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -17,11 +18,16 @@ def main(argv: Sequence[str] | None = None) -> int:
       The exit status: 0, or 2 for bad input, which is told in one line.
     """
     try:
-        options = parser().parse_args(argv)
+        words = sys.argv[1:] if argv is None else [*argv]
+        options = parser().parse_args(spoken(words))
         if options.command == "train":
             from jaxrnn.cli.train import run_train as run
-        else:
+        elif options.command == "sample":
             from jaxrnn.cli.sample import run_sample as run
+        elif options.command == "translate train":
+            from jaxrnn.cli.translate_train import run_translate_train as run
+        else:
+            from jaxrnn.cli.translate import run_translate as run
         return run(options)
     except BadInput as error:
         print(f"jaxrnn: {error}", file=sys.stderr)

@@ -36,6 +36,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 
 # Slow to import or optional: imported inside the function that needs them.
 LAZY = {
+    "babel",
     "equinox",
     "flax",
     "haiku",
@@ -44,6 +45,7 @@ LAZY = {
     "onnx",
     "onnxruntime",
     "orbax",
+    "sacrebleu",
     "torch",
     "tqdm",
 }

@@ -45,6 +45,11 @@ def test_learning_sees_what_acting_saw(printed):
     assert "True\n" in printed[block("acted = []")]
 
 
+def test_a_day_that_nobody_trained_on_is_translated(printed):
+    text, *alignment = printed[block("heat_text(")].splitlines()
+    assert text == "02-09" and len(alignment) > len(text)
+
+
 def test_both_commands_name_what_the_project_declares():
     project = (ROOT / "pyproject.toml").read_text()
     assert '.venv/bin/pip install -e ".[test]" && .venv/bin/pytest' in README

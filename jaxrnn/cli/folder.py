@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 from jaxrnn.cli.options import BadInput, blaming
 from jaxrnn.combine import Stack
@@ -13,6 +14,7 @@ from jaxrnn.models.language import LanguageConfig, language_model
 from jaxrnn.typing import PyTree
 
 FORMAT = 1
+AnyRun = TypeVar("AnyRun", bound="Run")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,6 +38,9 @@ class Run:
     sha256: str
     total: int
     minutes: float | None = None
+
+    command: ClassVar[str] = "train"
+    settings: ClassVar[type] = LanguageConfig
 
     @property
     def vocabulary(self) -> Vocabulary:
@@ -67,7 +72,7 @@ class Run:
 
     def write(self) -> None:
         """Write `config.json`."""
-        data = {"format": FORMAT} | dataclasses.asdict(self)
+        data = {"format": FORMAT, "command": self.command} | dataclasses.asdict(self)
         del data["folder"]
         text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
         write(self.folder / "config.json", text.encode())
@@ -82,12 +87,12 @@ class Run:
             )
         return text
 
-    def best(self) -> tuple[Stack, PyTree]:
+    def best(self) -> tuple[Any, PyTree]:
         """The model that validated best, and its parameters."""
         if not self.model_file.exists():
             raise BadInput(
                 f"{self.folder} holds no model yet: go on with it by "
-                f"jaxrnn train --resume {self.folder}"
+                f"jaxrnn {self.command} --resume {self.folder}"
             )
         with blaming():
             model, params = load(self.model_file)
@@ -154,9 +159,19 @@ def _numbered(parent: Path) -> Path:
 
 
 def read_run(path: str) -> Run:
+    """The run of `jaxrnn train` in a folder.
+
+    Args:
+      path: of the folder.
+    """
+    return read_as(Run, path)
+
+
+def read_as(kind: type[AnyRun], path: str) -> AnyRun:
     """The run in a folder.
 
     Args:
+      kind: what it must be, `Run` or one derived from it.
       path: of the folder.
     """
     file = Path(path) / "config.json"
@@ -168,7 +183,12 @@ def read_run(path: str) -> Run:
             raise ValueError("these are not the settings of a run")
         if data.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}: a newer jaxrnn wrote it")
-        config = LanguageConfig(**data.pop("config"))
-        run = Run(folder=Path(path), config=config, **data)
+        command = data.pop("command", "train")
+        if command != kind.command:
+            raise ValueError(
+                f"it is a run of `jaxrnn {command}`, and not of `jaxrnn {kind.command}`"
+            )
+        config = kind.settings(**data.pop("config"))
+        run = kind(folder=Path(path), config=config, **data)
         Vocabulary(run.characters)
         return run

@@ -5,6 +5,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from jaxrnn.cli.translate_options import add_translate
+
 # Options of `jaxrnn train` that describe the run, by their names in the settings.
 SETTINGS: dict[str, Any] = {
     "cell": str,
@@ -78,7 +80,7 @@ def blaming(what: str = "") -> Iterator[None]:
     except OSError as error:
         message = f"{error.filename or what}: {error.strerror or error}"
         raise BadInput(message) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, ImportError) as error:
         message = "; ".join(line.strip() for line in str(error).splitlines())
         raise BadInput(f"{what}: {message}" if what else message) from error
 
@@ -91,11 +93,12 @@ class _Parser(argparse.ArgumentParser):
 def parser() -> argparse.ArgumentParser:
     """The parser; what it returns holds the chosen command's name as `command`."""
     top = _Parser(
-        prog="jaxrnn", description="Character language models, trained and read."
+        prog="jaxrnn", description="Character models, trained and put to work."
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _add_train(commands)
     _add_sample(commands)
+    add_translate(commands)
     return top
 
 

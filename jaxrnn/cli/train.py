@@ -84,12 +84,12 @@ def train(run: Run, parts: Parts, callbacks: list[Profile]) -> Fitted:
         validate=lambda params: {
             "valid_bits_per_char": bits_per_character(model, params, parts.valid)
         },
-        checkpoints=_RunCheckpoints(run.checkpoints, metric="valid_bits_per_char"),
+        checkpoints=RunCheckpoints(run.checkpoints, metric="valid_bits_per_char"),
         callbacks=hooks,
     )
 
 
-class _RunCheckpoints(Checkpoints):
+class RunCheckpoints(Checkpoints):
     """Checkpoints whose damage, or lack of room, is the user's to know."""
 
     def restore(self, like: PyTree, step: int | None = None) -> PyTree:
