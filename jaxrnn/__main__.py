@@ -15,7 +15,8 @@ def main(argv: Sequence[str] | None = None) -> int:
       argv: the words after `jaxrnn`; None: those of the process.
 
     Returns:
-      The exit status: 0, or 2 for bad input, which is told in one line.
+      The exit status: 0; 2 for bad input, which is told in one line; 1 where numbers
+      ran out of range, 130 after Ctrl-C, 141 where nobody reads any more.
     """
     try:
         words = sys.argv[1:] if argv is None else [*argv]

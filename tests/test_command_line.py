@@ -356,6 +356,7 @@ def test_damaged_runs(finished, tmp_path, capsys):
     settings = lambda **changes: (
         lambda folder: edited(folder / "config.json", **changes)
     )
+    bare = lambda folder: (folder / "config.json").write_text('{"format": 1}')
     wider = lambda folder: edited(
         folder / "config.json",
         config=json.loads((folder / "config.json").read_text())["config"]
@@ -372,6 +373,7 @@ def test_damaged_runs(finished, tmp_path, capsys):
         ("h", last_checkpoint, "resume", "is damaged"),
         ("i", wider, "resume", "holds another state than `like`"),
         ("j", lambda f: shutil.rmtree(f), "sample", "j holds no run"),
+        ("k", bare, "sample", "k/config.json: these are not the settings of a run"),
     ]:
         assert message in damaged(name, damage, command), name
 

@@ -195,6 +195,7 @@ def test_bad_options_of_training(words, message, tmp_path, capsys):
     [
         ([], "give a text to translate, or --evaluate"),
         (["un", "--evaluate"], "give a text to translate, or --evaluate"),
+        (["--evaluate", "--beam=4"], "--beam is for a text, and not for --evaluate"),
         ([" "], "TEXT must not be empty"),
         (["un Zebra"], "got 'Z' at position 3, 'b' at position 5"),
         (["un", "--to=ca"], "its pairs are from a file"),

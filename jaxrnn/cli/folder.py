@@ -179,7 +179,7 @@ def read_as(kind: type[AnyRun], path: str) -> AnyRun:
         raise BadInput(f"{path} holds no run: there is no {file}")
     with blaming(str(file)):
         data = json.loads(file.read_text(encoding="utf-8"))
-        if not isinstance(data, dict) or "format" not in data:
+        if not isinstance(data, dict) or not {"format", "config"} <= data.keys():
             raise ValueError("these are not the settings of a run")
         if data.pop("format") != FORMAT:
             raise ValueError(f"its format is not {FORMAT}: a newer jaxrnn wrote it")

@@ -12,6 +12,7 @@ from jaxrnn.cli.translate_report import report
 from jaxrnn.data import LANGUAGES, asking, tidy
 from jaxrnn.models.translating import Translation, translate
 from jaxrnn.models.translator import END
+from jaxrnn.typing import Array
 
 
 def run_translate(options: argparse.Namespace) -> int:
@@ -25,6 +26,9 @@ def run_translate(options: argparse.Namespace) -> int:
     """
     if options.evaluate == (options.text is not None):
         raise BadInput("give a text to translate, or --evaluate")
+    for name in ("to", "beam", "nbest", "picture") if options.evaluate else ():
+        if getattr(options, name) is not None:
+            raise BadInput(f"--{name} is for a text, and not for --evaluate")
     run = read_as(TranslatorRun, options.run)
     model, params = run.best()
     if options.evaluate:
@@ -39,19 +43,32 @@ def run_translate(options: argparse.Namespace) -> int:
             params,
             run.vocabulary,
             [source],
-            beam=options.beam,
-            nbest=options.nbest,
+            beam=8 if options.beam is None else options.beam,
+            nbest=1 if options.nbest is None else options.nbest,
         )
     _print(found)
     best = found[0]
     if best.alignment is not None:
         target = best.text + END * best.finished
         print("\n" + heat_text(best.alignment, source, target))
-        path = Path(options.picture or run.picture_file)
-        with blaming(str(path)):
-            heat_map(best.alignment, source, target).savefig(path)
-        print(f"\nthe alignment is drawn in {path}")
+        _draw(run, options, best.alignment, source, target)
     return 0
+
+
+def _draw(
+    run: TranslatorRun, options: argparse.Namespace, alignment: Array, *texts: str
+) -> None:
+    """Draw the alignment; only a picture that was asked for may fail."""
+    path = Path(options.picture or run.picture_file)
+    try:
+        with blaming(str(path)):
+            heat_map(alignment, *texts).savefig(path)
+    except BadInput as error:
+        if options.picture:
+            raise
+        print(f"jaxrnn: note: no picture: {error}", file=sys.stderr)
+    else:
+        print(f"\nthe alignment is drawn in {path}")
 
 
 def _source(run: TranslatorRun, options: argparse.Namespace) -> str:
@@ -65,6 +82,8 @@ def _source(run: TranslatorRun, options: argparse.Namespace) -> str:
         if options.to not in LANGUAGES:
             known = ", ".join(LANGUAGES)
             raise BadInput(f"--to must be one of {known}, got {options.to!r}")
+        with blaming():
+            run.vocabulary.encode(text)  # positions are those of what was typed
         text = asking(options.to, text)
     if len(text) > run.longest_source:
         print(

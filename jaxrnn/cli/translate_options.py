@@ -69,9 +69,9 @@ def add_translate(commands: Any) -> None:
     to = "write TEXT, a date, time, number or country in ISO form, in this language, "
     to += "such as ca; without it, TEXT is in any of them"
     add("--to", metavar="LANG", help=to)
-    beam = "translations kept on the way; 1: the likeliest character each time"
-    add("--beam", type=int, default=8, metavar="INT", help=beam)
-    add("--nbest", type=int, default=1, metavar="INT", help="translations to print")
+    beam = "translations kept on the way (8); 1: the likeliest character each time"
+    add("--beam", type=int, metavar="INT", help=beam)
+    add("--nbest", type=int, metavar="INT", help="translations to print (1)")
     picture = "where to draw the alignment; without it, alignment.png in the run"
     add("--picture", metavar="FILE", help=picture)
     evaluate = "in place of a text: translate all tests of the run, and score them"

@@ -2,6 +2,7 @@
 
 import argparse
 import math
+import shlex
 import sys
 from typing import Any
 
@@ -55,7 +56,8 @@ def run_translate_train(options: argparse.Namespace) -> int:
         write(run.scores_file, text.encode())
     print(text)
     print(f"the run is in {run.folder}; let it translate:")
-    print(f'  jaxrnn translate {run.folder} "{corpus.valid[0].source}"')
+    words = shlex.join(["translate", str(run.folder), corpus.valid[0].source])
+    print(f"  jaxrnn {words}")
     return 0
 
 

@@ -30,13 +30,14 @@ def written(*, size: int = 60_000, test_size: int = 1_600, seed: int = 0) -> Cor
     alone, whose month comes first, years of two digits, numbers such as 1.234, and any
     other source that would have two targets.
 
-    A value (a day, a time, a number) lies in one part: in all languages and forms, both
-    ways, whatever the seed. The tests are:
+    A day, a number, and a time that is a text of its own lie in one part: in all
+    languages and forms, both ways, whatever the seed. A moment goes with its day, its
+    time is any. The tests are:
 
     - "dates": days that nobody trains on, in years that somebody does;
     - "years": days of years that nobody trains on, a tenth of 1900 to 2099;
     - "moments": those of such days as in "dates";
-    - "digits": times and numbers that nobody trains on;
+    - "digits": numbers that nobody trains on, and times that nobody trains on alone;
     - "forms": days that nobody trains on, in forms that nobody trains on: those with
       the day of the week in short;
     - "names": a tenth of each language's names of countries. They are a dictionary: a

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jaxrnn import checks
 from jaxrnn.attention import Attend
 from jaxrnn.data import Batch, Vocabulary, gather
 from jaxrnn.models.translator import END
@@ -23,7 +24,7 @@ class Translation(NamedTuple):
 
     Attributes:
       text: the translation.
-      score: what beam search ranks by: log p(text), over the length penalty.
+      score: log p(text), the end included.
       finished: whether the text ended by itself, or was cut at its longest.
       alignment: `[len(text) + 1, len(source)]`, where each character and the end came
         from, rows that sum to 1; without the end where it was cut; None without
@@ -79,6 +80,11 @@ def translate(
       True
     """
     _check_vocabulary(model, vocabulary)
+    checks.positive(batch_size=batch_size)
+    if longest is not None:
+        checks.positive(longest=longest)
+    if isinstance(texts, str):
+        raise TypeError(f"`texts` must be a sequence of strings, got {texts!r}")
     for place, text in enumerate(texts):
         if not text:
             raise ValueError(f"`texts` must not be empty, got '' at position {place}")
@@ -91,7 +97,7 @@ def translate(
             jnp.zeros(len(rows), jnp.int32),
             beam=beam,
             nbest=nbest,
-            steps=longest or 2 * len(xs) + 2 * ROOM,
+            steps=2 * len(xs) + 2 * ROOM if longest is None else longest,
             end=0,
             context={"source": xs.T, "lengths": lengths},
             collect=_collect(model),

@@ -118,6 +118,11 @@ def test_what_cannot_be_translated(learned):
         translate(model, params, VOCABULARY, ["a", ""])
     with pytest.raises(ValueError, match="got 'x' at position 1, 'ß' at position 2"):
         translate(model, params, VOCABULARY, ["axß"])
+    with pytest.raises(TypeError, match="must be a sequence of strings, got 'ab'"):
+        translate(model, params, VOCABULARY, "ab")
+    for name in ("batch_size", "longest"):
+        with pytest.raises(ValueError, match=f"`{name}` must be at least 1, got 0"):
+            translate(model, params, VOCABULARY, ["ab"], **{name: 0})
     with pytest.raises(ValueError, match="must hold the 7 characters that the model"):
         translate(model, params, Vocabulary("\nab"), ["a"])
     with pytest.raises(ValueError, match=r"must begin with the end mark '\\n'.* 'A'"):

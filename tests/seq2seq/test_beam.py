@@ -159,6 +159,15 @@ def test_what_cannot_be_is_not_found():
     assert not (found.ids[:, 1] == 0).any() and np.isfinite(found.scores[2]).all()
 
 
+def test_a_slot_without_numbers_takes_nobody_with_it():
+    """Not even where alignments count, which are no numbers there either."""
+    tables = oracle.tables(3, 3, 3)
+    broken = {name: table.at[:, 1].set(jnp.nan) for name, table in tables.items()}
+    found = search(broken, **SMALL, coverage_penalty=0.3)
+    assert not np.isnan(found.scores).any() and (found.lengths[:, 0] > 0).all()
+    assert not (found.ids[0] == 0).any()  # what follows on 0 cannot be
+
+
 def test_rows_together_alone_and_in_any_order():
     tables = oracle.tables(6, 3, 3, seed=3)
     tables["logits"] = tables["logits"].at[::2, :, END].add(4.0)  # some end at once

@@ -107,6 +107,21 @@ BEAM = [
         "`length_penalty` must be finite, got nan",
     ),
     (
+        {"length_penalty": None},
+        TypeError,
+        "`length_penalty` must be a number, got None",
+    ),
+    (
+        {"coverage_penalty": jnp.array(-0.1), "collect": lambda carry: carry},
+        ValueError,
+        "`coverage_penalty` must be at least 0 and finite, got -0.1",
+    ),
+    (
+        {"diversity": jnp.zeros(2)},
+        TypeError,
+        "`diversity` must be a number, got Array([0., 0.]",
+    ),
+    (
         {"coverage_penalty": -0.1, "collect": lambda carry: carry},
         ValueError,
         "`coverage_penalty` must be at least 0 and finite, got -0.1",

@@ -52,7 +52,11 @@ class Scoring(NamedTuple):
         """
         n = jnp.maximum(lengths, 1).astype(log_probs.dtype)
         scores = log_probs / ((self.base + n) / (self.base + 1)) ** self.alpha
-        return scores if covered is None else scores + self.coverage * covered
+        if covered is None:
+            return scores
+        # What is impossible may have looked nowhere: its alignment may be no number.
+        covered = jnp.where(jnp.isnan(covered), -jnp.inf, self.coverage * covered)
+        return jnp.where(log_probs > -jnp.inf, scores + covered, -jnp.inf)
 
     def bound(self, log_probs: Array, length: Array, steps: int) -> Array:
         """What no hypothesis can exceed that goes on from these.
@@ -100,7 +104,7 @@ def check_scoring(length_penalty: Any, coverage_penalty: Any, collect: Any) -> N
                 "`length_penalty` must be a number or 'average', "
                 f"got {length_penalty!r}"
             )
-    elif isinstance(length_penalty, int | float) and not math.isfinite(length_penalty):
+    elif not math.isfinite(_known(length_penalty=length_penalty)):
         raise ValueError(f"`length_penalty` must be finite, got {length_penalty}")
     finite_weight(coverage_penalty=coverage_penalty)
     if collect is None and not is_zero(coverage_penalty):
@@ -113,8 +117,18 @@ def check_scoring(length_penalty: Any, coverage_penalty: Any, collect: Any) -> N
 def finite_weight(**weights: Any) -> None:
     """Raise unless every named number is at least 0 and finite."""
     for name, value in weights.items():
-        if isinstance(value, int | float) and not 0 <= value < math.inf:
+        if not 0 <= _known(**{name: value}) < math.inf:
             raise ValueError(f"`{name}` must be at least 0 and finite, got {value}")
+
+
+def _known(**weight: Any) -> float:
+    """The named number, 0 where its value cannot be looked at; or an error."""
+    ((name, value),) = weight.items()
+    if not checks.concrete(value):
+        return 0.0
+    if value is None or isinstance(value, str) or np.shape(value) != ():
+        raise TypeError(f"`{name}` must be a number, got {value!r}")
+    return float(value)
 
 
 def is_zero(weight: Any) -> bool:

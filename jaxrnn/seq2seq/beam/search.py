@@ -90,14 +90,17 @@ def beam_search(
       min_steps: how many symbols to write at least, the end included.
       no_repeat: no run of so many symbols comes twice; 0: any may.
       prefix: `[T, *batch]`, symbols that hypotheses must begin with, -1 where free;
-        they are not held to the other rules.
+        they are not held to the other rules. One that the model does not know leaves
+        a row without hypotheses.
       groups: divides the beam into groups, which search on their own, one after
-        another; what two of them find is returned once.
+        another. Each gives at most as many as it has slots; what two of them find is
+        returned once.
       diversity: what a symbol loses for every earlier group's slot that takes it at the
         same step. It affects who goes on, not the scores.
       context: what `model.prepare` may look at, such as the source.
       collect: a function of the carry (of the tuple of carries, for an ensemble), such
-        as `lambda carry: carry.alignment`; what it gives is stacked.
+        as `lambda carry: carry.alignment`, or `carry[1].alignment` in a `Stack`; what
+        it gives is stacked. One made anew compiles anew, as a step function does.
 
     Returns:
       `Decoded`, the best first: `ids` `[steps, *batch, nbest]`, `collected`
