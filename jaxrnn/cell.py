@@ -73,6 +73,12 @@ class Cell(Spec):
     are x K + b, whatever the key. Inputs that are fed back, such as a context vector,
     then meet their rows of K inside the loop, and the others theirs before it."""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        # Another `project` reads its input in another way, unless it says that it does.
+        if "project" in cls.__dict__ and "input_kernel" not in cls.__dict__:
+            cls.input_kernel = None
+        super().__init_subclass__(**kwargs)
+
     def __post_init__(self) -> None:
         for name in ("dtype", "param_dtype"):
             if getattr(self, name) is not None:

@@ -1,6 +1,7 @@
 """Frozen descriptions: what hashes, compares, prints and travels by value."""
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any, ClassVar, dataclass_transform
 
@@ -125,7 +126,8 @@ def _show(value: Any) -> str:
 
 
 def _is_function(value: Any) -> bool:
-    return callable(value) and not isinstance(value, (Spec, type))
+    named = callable(value) and hasattr(value, "__qualname__")
+    return named and not isinstance(value, (Spec, type))
 
 
 def _encode(value: Any) -> Any:
@@ -141,6 +143,8 @@ def _encode(value: Any) -> Any:
                 f"of a module, so that it has a name; got {name.partition(':')[2]}"
             )
         return {"function": name}
+    if callable(value):
+        raise TypeError(f"a cell with {value!r} cannot be saved: it has no name")
     return value
 
 
@@ -167,6 +171,8 @@ def _known_function(name: str, known: dict[str, Callable[..., Any]]) -> Any:
         getattr(jax, module[4:]), attribute
     ):
         return getattr(getattr(jax, module[4:]), attribute)
+    if module.startswith("jaxrnn.") and hasattr(sys.modules.get(module), attribute):
+        return getattr(sys.modules[module], attribute)
     if name not in known:
         raise ValueError(f"unknown function {name!r}: pass it in `known`")
     return known[name]

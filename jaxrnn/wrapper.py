@@ -72,12 +72,6 @@ class Wrapper(Cell):
 
     @property
     def input_kernel(self) -> Any:  # type: ignore[override]
-        own = type(self).project is not Wrapper.project
-        return None if own else self._inner_kernel
-
-    @property
-    def _inner_kernel(self) -> Any:
-        """The `input_kernel` of the cell inside, from where the wrapper stands."""
         place = self.cell.input_kernel
         return None if place is None else ("cell", *place)
 

@@ -130,7 +130,7 @@ class Attend(Wrapper):
         yield "cell", self.cell, params["cell"], self._inner_size(input_size)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
-        cell_key, attention_key = jax.random.split(key)
+        cell_key, attention_key, output_key = jax.random.split(key, 3)
         params = super().init(cell_key, self._inner_size(input_size))
         start = self.cell.initial_carry(self.cell.prepare(params["cell"]), ())
         H, dtype = self.cell.hidden(start).shape[-1], self.param_dtype or jnp.float32
@@ -139,7 +139,6 @@ class Attend(Wrapper):
         )
         if self.look == "after":
             shape = (self._context_size + H, self.size or H)
-            output_key = jax.random.fold_in(attention_key, 0)
             params["output_kernel"] = self.output_init(output_key, shape, dtype)
         return params
 

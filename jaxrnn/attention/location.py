@@ -65,6 +65,9 @@ class LocationAware(Additive):
 
 def _convolved(alignment: Array, filters: Array) -> Array:
     """`[*batch, S, filters]`, zero around the ends."""
+    if not alignment.size:
+        shape = (*alignment.shape, filters.shape[-1])
+        return jnp.zeros(shape, gate_dtype(filters.dtype))
     rows = alignment.reshape(-1, alignment.shape[-1], 1).astype(filters.dtype)
     seen = jax.lax.conv_general_dilated(
         rows,

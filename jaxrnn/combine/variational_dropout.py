@@ -57,7 +57,7 @@ class VariationalDropout(Wrapper):
 
     @property
     def input_kernel(self) -> Any:  # type: ignore[override]
-        return None if self.inputs else self._inner_kernel
+        return None if self.inputs else super().input_kernel
 
     def prepare(
         self,

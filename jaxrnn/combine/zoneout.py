@@ -53,7 +53,7 @@ class Zoneout(Wrapper):
 
     @property
     def input_kernel(self) -> Any:  # type: ignore[override]
-        return self._inner_kernel  # what is drawn beside it are flags
+        return super().input_kernel  # what is drawn beside it are flags
 
     def project(self, ready: PyTree, x: PyTree, *, key: Key | None = None) -> PyTree:
         if key is None or {self.rate, self._others} <= {0, 1}:

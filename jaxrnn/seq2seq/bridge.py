@@ -25,7 +25,8 @@ class Bridge(Spec):
     where e holds all states that the encoder ends in, of every layer and both
     directions, and d all those that the decoder starts from. So sizes, depths and kinds
     of cells may differ. What is no state stays as the decoder has it: where an `Attend`
-    looked, and counts.
+    looked, and counts. A state that must be positive, the normaliser of a `ScalarLSTM`,
+    cannot be bridged to.
 
     Args:
       activation: in the place of tanh, by name or a function at the top level of a
@@ -76,7 +77,7 @@ class Bridge(Spec):
           first: the decoder's initial carry.
           ndim: the number of batch axes.
         """
-        flat = lambda a: a.reshape(*a.shape[:ndim], -1)
+        flat = lambda a: a.reshape(*a.shape[:ndim], math.prod(a.shape[ndim:]))
         states = _floating(first)
         sizes = [math.prod(a.shape[ndim:]) for a in states]
         e = jnp.concatenate([flat(a) for a in _floating(last)], axis=-1)

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
-from jaxrnn.checks import kind
+from jaxrnn.checks import inside, kind
 from jaxrnn.product import cast
 from jaxrnn.seq2seq.bridge import Bridge, states_of, with_states
 from jaxrnn.typing import Array, Key, PyTree, Shape, Size
@@ -72,6 +72,8 @@ class EncoderDecoder(Wrapper):
     def __post_init__(self) -> None:
         if not isinstance(self.encoder, Cell):
             raise TypeError(f"`encoder` must be a cell, got {self.encoder!r}")
+        if not self.encoder.has_memory:
+            raise ValueError(f"`encoder` must have a memory, got {self.encoder}")
         if not isinstance(self.bridge, Bridge | None):
             raise TypeError(f"`bridge` must be a `Bridge`, got {self.bridge!r}")
         super().__post_init__()
@@ -119,6 +121,12 @@ class EncoderDecoder(Wrapper):
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:
         plain, start = super().initial_carry(ready, batch_shape), ready["start"]
+        for a in jax.tree.leaves(start):
+            if a.shape[: len(batch_shape)] != batch_shape:
+                raise ValueError(
+                    f"`source` must start with the batch axes {batch_shape}, and the "
+                    f"encoder ended in {kind(a)}"
+                )
         if self.bridge is not None:
             return self.bridge(ready["bridge"], start, plain, len(batch_shape))
         expected, got = map(jax.tree.leaves, (states_of(plain), states_of(start)))
@@ -141,17 +149,26 @@ class EncoderDecoder(Wrapper):
         self, params: PyTree, context: PyTree, key: Key | None
     ) -> tuple[PyTree, dict[str, Array]]:
         """The encoder's last carry, and what a decoder may look at."""
-        after_time = self.encoder.input_ndim
-        time_first = lambda a: jnp.moveaxis(a, jnp.ndim(a) - 1 - after_time, 0)
-        source = jax.tree.map(time_first, context["source"])
-        lengths = context.get("lengths")
-        start, ys = unroll(self.encoder, params, source, lengths=lengths, key=key)
-        if not isinstance(ys, jax.Array):
+        source, lengths = context["source"], context.get("lengths")
+        ndims = jax.tree.broadcast(self.encoder.input_ndim, source)
+        time_first = lambda a, n: jnp.moveaxis(jnp.asarray(a), jnp.ndim(a) - 1 - n, 0)
+        others = {k: v for k, v in context.items() if k not in ("source", "lengths")}
+        with inside(f"encoder of EncoderDecoder, {self.encoder}"):
+            start, ys = unroll(
+                self.encoder,
+                params,
+                jax.tree.map(time_first, source, ndims),
+                lengths=lengths,
+                key=key,
+                context=others or None,
+            )
+        (a, *_), (n, *_) = jax.tree.leaves(source), jax.tree.leaves(ndims)
+        batch_shape = jnp.shape(a)[: jnp.ndim(a) - 1 - n]
+        if not isinstance(ys, jax.Array) or ys.ndim != len(batch_shape) + 2:
             return start, {}
         seen = {"memory": jnp.moveaxis(ys, 0, -2)}
         if lengths is not None:
-            steps, *batch_shape = ys.shape[:-1]
-            real = mask_from_lengths(lengths, steps, tuple(batch_shape))
+            real = mask_from_lengths(lengths, len(ys), batch_shape)
             seen["mask"] = jnp.moveaxis(real, 0, -1)
         return start, seen
 
@@ -161,6 +178,6 @@ class EncoderDecoder(Wrapper):
         size = size if isinstance(size, tuple) else (size,)
         source = jnp.zeros((1, *size), jnp.float32 if size else jnp.int32)
         encoder, context = params["encoder"], {"source": source}
-        start, seen = self._read(encoder, context, None)
+        start, seen = self._read(encoder, context, jax.random.key(0))
         ready = self.cell.prepare(params["cell"], context=context | seen)
         return start, self.cell.initial_carry(ready, ())

@@ -11,6 +11,7 @@ from jaxrnn.seq2seq.generate import Draw
 from jaxrnn.seq2seq.samplers import greedy
 from jaxrnn.typing import Array, Key, PyTree, Shape
 from jaxrnn.unroll import unroll
+from jaxrnn.unroll.masks import mask_from_lengths, zero_padding
 from jaxrnn.wrapper import Wrapper
 
 # Numbers of steps that no sequence comes to: what they fold into a key is free.
@@ -161,13 +162,14 @@ def scheduled(
         raise TypeError(
             f"`inputs` must be ids of shape [T, *batch], got {checks.kind(inputs)}"
         )
-    if checks.concrete(inputs, lengths) and lengths is None:
-        model.check_input(inputs)
+    own_symbols, inputs = OwnSymbols(model, sampler), inputs.astype(jnp.int32)
+    if checks.concrete(inputs, lengths):
+        model.check_input(_real(inputs, lengths))
     rate = jnp.asarray(rate, jnp.float32)
     own = jax.random.bernoulli(jax.random.fold_in(key, _COINS), rate, inputs.shape)
     xs = jnp.where(own.at[:1].set(False), -1, inputs)
     carry, ys = unroll(
-        OwnSymbols(model, sampler),
+        own_symbols,
         {"cell": params},
         xs,
         key=key,
@@ -176,3 +178,11 @@ def scheduled(
         checkpoint=checkpoint,
     )
     return carry.cell, ys
+
+
+def _real(inputs: Array, lengths: Array | None) -> Array:
+    """The inputs, 0 where they are padding."""
+    if lengths is None:
+        return inputs
+    steps, *batch_shape = inputs.shape
+    return zero_padding(mask_from_lengths(lengths, steps, tuple(batch_shape)), inputs)

@@ -72,6 +72,18 @@ def test_a_cell_that_names_no_matrix_is_projected_in_the_loop():
         assert N + M in rows_in_loop(cell, {})
 
 
+def test_who_projects_in_another_way_claims_nothing():
+    class Squared(jr.GRU):
+        def project(self, ready, x, *, key=None):
+            return super().project(ready, x * x, key=key)
+
+    class Plain(jr.GRU):
+        pass
+
+    assert Squared(H).input_kernel is None and Plain(H).input_kernel == ("kernel",)
+    assert N + M in rows_in_loop(Squared(H), {})
+
+
 def test_the_memory_is_projected_before_the_loop():
     score = jr.attention.Additive(9)
     kernels = rows_in_loop(

@@ -263,3 +263,11 @@ ERRORS = {
 def test_errors(call, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}"):
         call()
+
+
+def test_a_memory_without_positions_gives_zeros():
+    for score in (ja.LocationAware(6, filters=2, width=3), ja.Additive(6)):
+        params = score.init(jax.random.key(0), 4, 3, dtype=jnp.float64)
+        context, weights = score(params, jnp.ones((2, 4)), jnp.ones((2, 0, 3)))
+        assert weights.shape == (2, 0)
+        np.testing.assert_array_equal(context, np.zeros((2, 3)))

@@ -367,6 +367,15 @@ ROWS = [
         hidden_is_output=True,
     ),
     Row(
+        "own_symbols",
+        jr.OwnSymbols(jr.Stack(jr.Embed(11, 4), jr.GRU(5), jr.Dense(11))),
+        inputs=tokens(11),
+        exempt={
+            "no_weight_is_accumulated_in_the_loop": "the embedding is read in the loop,"
+            " where the model's own symbols are known"
+        },
+    ),
+    Row(
         "encoder_decoder_attending",
         jr.EncoderDecoder(
             jr.Attend(jr.LSTM(5), jr.attention.Additive(10), memory_size=12),

@@ -87,7 +87,7 @@ WIDTHS = [
     {"beam": 1},
     {"beam": 3, "nbest": 2, "length_penalty": "average", "prefix": (3, -1, 0)},
     {"beam": 5, "no_repeat": 2, "min_steps": 2, "coverage_penalty": 0.3},
-    {"beam": 6, "groups": 2},
+    pytest.param({"beam": 6, "groups": 2}, marks=pytest.mark.slow),
     {"beam": 6, "groups": 2, "diversity": 0.7},
     {"beam": 6, "groups": 3, "nbest": 4, "length_penalty": 1.2, "diversity": 0.4},
     pytest.param(

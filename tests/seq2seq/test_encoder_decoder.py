@@ -231,9 +231,13 @@ def test_it_learns_to_reverse():
         (
             lambda: jr.unroll(MODEL, PARAMS, INPUTS, context={"source": SOURCE[:2]}),
             ValueError,
-            "the encoder's last carry must fit the decoder, leaf by leaf, or give a "
-            "`bridge`: expected ['float64[3, 5]', 'float64[3, 5]'], got "
-            "['float64[2, 5]', 'float64[2, 5]']",
+            "`source` must start with the batch axes (3,), and the encoder ended in "
+            "float64[2, 5]",
+        ),
+        (
+            lambda: jr.EncoderDecoder(DECODER, encoder=jr.Embed(9, 3)),
+            ValueError,
+            "`encoder` must have a memory, got Embed(9, 3)",
         ),
     ],
 )

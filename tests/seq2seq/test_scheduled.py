@@ -141,6 +141,22 @@ ERRORS = {
 }
 
 
+def test_ids_of_any_integers():
+    """An unsigned -1 is the largest number, and not "your own symbol"."""
+    close(run(1.0, INPUTS.astype(jnp.uint8)), run(1.0))
+
+
+def test_what_stands_in_padding_is_no_id_and_what_does_not_must_be_one():
+    lengths = jnp.full(B, T - 1)
+    close(run(0.5, INPUTS.at[-1].set(-7), lengths=lengths), run(0.5, lengths=lengths))
+    with pytest.raises(ValueError, match="-7"):
+        run(0.5, INPUTS.at[0].set(-7), lengths=lengths)
+
+
+def test_a_sampler_shows_as_it_was_made():
+    assert "Sampler(temperature=0.5" in repr(jr.OwnSymbols(MODEL, jr.Sampler(0.5)))
+
+
 @pytest.mark.parametrize("call, error, message", ERRORS.values(), ids=ERRORS.keys())
 def test_errors(call, error, message):
     with pytest.raises(error, match=f"^{re.escape(message)}"):

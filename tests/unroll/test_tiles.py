@@ -38,7 +38,7 @@ def run(limit, monkeypatch, **options):
     return jax.jit(jax.grad(objective, (0, 1), has_aux=True))(PARAMS, xs)
 
 
-@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("reverse", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(  # a step, and 3 to 5 steps, not all even
     "limit", [pytest.param(1, marks=pytest.mark.slow), 1500]
 )
