@@ -132,8 +132,13 @@ def train(loss, params, steps):
 
 
 @pytest.mark.usefixtures("standard_promotion")
-@pytest.mark.parametrize("steps", [50, pytest.param(1000, marks=pytest.mark.slow)])
-@each
+@pytest.mark.parametrize(
+    "parametrisation, steps",
+    [
+        ("cayley", 50),
+        *(pytest.param(p, 1000, marks=pytest.mark.slow) for p in PARAMETRISATIONS),
+    ],
+)
 def test_the_matrix_stays_orthogonal_in_training(parametrisation, steps):
     cell = jr.OrthogonalRNN(128, parametrisation)
     params = cell.init(jax.random.key(0), N)
