@@ -27,7 +27,13 @@ def drawn(cell: jr.Cell, steps: int = STEPS, batch: tuple = (BATCH,)) -> Case:
     return draw_case(Row(type(cell).__name__, cell), steps, batch)
 
 
-SIZES = [(23, 8, (5,)), (12, 6, (2, 3)), (9, 64, ()), (3, 1, (5,)), (1, 8, (5,))]
+SIZES = [
+    *((23, 8, (5,)), (12, 6, (2, 3))),
+    *(
+        pytest.param(*size, marks=pytest.mark.slow)
+        for size in ((9, 64, ()), (3, 1, (5,)), (1, 8, (5,)))
+    ),
+]
 
 
 @pytest.mark.parametrize("backwards", [False, True])

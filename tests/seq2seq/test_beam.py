@@ -84,7 +84,7 @@ def test_a_beam_as_wide_as_the_space_is_brute_force(rules):
 
 
 WIDTHS = [
-    {"beam": 1},
+    pytest.param({"beam": 1}, marks=pytest.mark.slow),
     {"beam": 3, "nbest": 2, "length_penalty": "average", "prefix": (3, -1, 0)},
     {"beam": 5, "no_repeat": 2, "min_steps": 2, "coverage_penalty": 0.3},
     pytest.param({"beam": 6, "groups": 2}, marks=pytest.mark.slow),
