@@ -4,6 +4,7 @@ import itertools
 import os
 import signal
 from collections.abc import Generator, Iterator
+from pathlib import Path
 
 import jax
 import pytest
@@ -54,6 +55,16 @@ def standard_promotion() -> Iterator[None]:
     forbids: `pytestmark = pytest.mark.usefixtures("standard_promotion")`.
     """
     with jax.numpy_dtype_promotion("standard"):
+        yield
+
+
+@pytest.fixture
+def as_a_user_runs_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[None]:
+    """JAX's own settings, and a folder of one's own to stand in."""
+    monkeypatch.chdir(tmp_path)
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
         yield
 
 

@@ -38,12 +38,7 @@ SMALL = [
 ]
 
 
-@pytest.fixture(autouse=True)
-def as_a_user_runs_it(monkeypatch, tmp_path):
-    """JAX's own settings, and a folder of one's own to stand in."""
-    monkeypatch.chdir(tmp_path)
-    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
-        yield
+pytestmark = pytest.mark.usefixtures("as_a_user_runs_it")
 
 
 @pytest.fixture(scope="module")
