@@ -9,8 +9,12 @@ import jax.numpy as jnp
 from jaxrnn import checks
 from jaxrnn.typing import PyTree
 
-# Half of a CPU's third-level cache: smaller tiles measured slower for an LSTM of 512.
-_TILE_BYTES = 16 * 2**20
+# Small enough for the second- and third-level caches of a CPU, together with what the
+# backward pass makes of it.
+_TILE_BYTES = 4 * 2**20
+# A tile adds to each weight's gradient once: with fewer rows in its product, passing over
+# the gradient would cost as much as the product.
+_TILE_ROWS = 1024
 
 
 def chunk_size(checkpoint: int | str | None, steps: int) -> int | None:
@@ -35,7 +39,7 @@ def chunk_size(checkpoint: int | str | None, steps: int) -> int | None:
     return min(checkpoint, steps)
 
 
-def tile_size(zs: PyTree, *, limit: int | None = None) -> int | None:
+def tile_size(zs: PyTree, rows: int, *, limit: int | None = None) -> int | None:
     """Steps whose projected inputs fit the cache together; None: all of them do.
 
     A sequence's projections, and in the backward pass their gradients, need not exist
@@ -44,12 +48,14 @@ def tile_size(zs: PyTree, *, limit: int | None = None) -> int | None:
 
     Args:
       zs: the shapes of the projections of all steps, `[T, ...]`.
-      limit: bytes in a tile; None: what measured best on the backend at hand.
+      rows: B, of the batch.
+      limit: bytes in a tile, where 1024 rows of all its steps are no more; None: what
+        measured best on the backend at hand.
 
     Example:
       >>> zs = jax.ShapeDtypeStruct((100, 64, 1024), jnp.float32)  # 256 kiB a step
-      >>> tile_size(zs, limit=4 * 2**20)
-      10
+      >>> tile_size(zs, 64, limit=5 * 2**20)
+      20
     """
     if limit is None:
         if jax.default_backend() != "cpu":
@@ -58,9 +64,11 @@ def tile_size(zs: PyTree, *, limit: int | None = None) -> int | None:
     leaves = jax.tree.leaves(zs)
     steps = leaves[0].shape[0] if leaves else 0
     size = byte_size(zs)
-    if size <= limit:
+    if size <= 2 * limit:  # two tiles cost more than they save
         return None
-    most = max(1, limit * steps // size)
+    most = max(1, limit * steps // size, _TILE_ROWS // max(1, rows))
+    if most >= steps:
+        return None
     # A divisor of T leaves no shorter tile to compile apart.
     even = [k for k in range(most // 2 + 1, most + 1) if steps % k == 0]
     return even[-1] if even else most

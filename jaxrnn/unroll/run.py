@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -142,7 +143,7 @@ class Run:
         carry, start = without_start(carry)
         layout = fastest(self.batch_shape, zs)
         tile = self._tile(cell, (ready, start), carry, xs, layout)
-        size = tile_size(zs)
+        size = tile_size(zs, math.prod(self.batch_shape))
         if size is None:
             return tile(self, carry, xs)
         return self._in_parts(tile, size, carry, xs, recompute=False)

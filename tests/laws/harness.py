@@ -128,7 +128,7 @@ def tiles(size: int = 4) -> Iterator[None]:
     The engine does so by itself where a sequence is long. Compiled programs stay as
     they are, so a number of steps must always or never be run in tiles.
     """
-    with mock.patch.object(run, "tile_size", lambda zs: size):
+    with mock.patch.object(run, "tile_size", lambda zs, rows: size):
         yield
 
 

@@ -131,17 +131,17 @@ def test_the_root_is_about_the_best_number_of_steps():
 @pytest.mark.parametrize(
     ("steps", "limit", "expected"),
     [
-        (96, 96 * 40, None),
-        (96, 96 * 40 - 1, 48),
-        (96, 50 * 40, 48),  # a divisor that is near
-        (97, 50 * 40, 50),  # none is
+        (96, 48 * 40, None),
+        (96, 48 * 40 - 1, 32),
+        (96, 35 * 40, 32),  # a divisor that is near
+        (97, 35 * 40, 35),  # none is
         (96, 10, 1),  # a step is always whole
         (0, 10, None),
     ],
 )
 def test_tiles_fit_and_divide_where_they_can(steps, limit, expected):
     array = lambda *size: jax.ShapeDtypeStruct((steps, *size), np.float32)
-    assert tile_size({"a": array(2, 3), "b": array(4)}, limit=limit) == expected
+    assert tile_size({"a": array(2, 3), "b": array(4)}, 1024, limit=limit) == expected
 
 
 @pytest.mark.parametrize(("steps", "reverse"), [(12, False), (13, True)])
@@ -168,6 +168,7 @@ def test_tiles_change_no_number(monkeypatch, steps, reverse):
 
     whole = run(jr.Elman(4, param_dtype="float64"))
     monkeypatch.setattr(chunks, "_TILE_BYTES", 5 * 2 * 4 * 8)  # 5 steps, or 4 of 12
+    monkeypatch.setattr(chunks, "_TILE_ROWS", 1)
     # The same numbers, but another cell: no program is in store.
     cell = jr.Elman(4, param_dtype="float64", dtype="float64")
     close(run(cell), whole)

@@ -28,6 +28,7 @@ def forget_programs():
 def run(limit, monkeypatch, **options):
     """Everything that comes out, gradients included, with tiles of `limit` bytes."""
     monkeypatch.setattr(chunks, "_TILE_BYTES", limit)
+    monkeypatch.setattr(chunks, "_TILE_ROWS", 1)
     engine._compiled.clear_cache()
     xs = jax.random.normal(jax.random.key(1), (T, B, N), jnp.float64)
 
@@ -58,11 +59,18 @@ def test_tiles_equal_the_whole(limit, reverse, monkeypatch):
 def test_long_sequences_are_tiled_and_short_ones_are_not():
     shapes = lambda steps: jax.ShapeDtypeStruct((steps, B, 4 * H), jnp.float32)
     step = B * 4 * H * 4
-    assert tile_size(shapes(10), limit=10 * step) is None
-    assert tile_size(shapes(11), limit=10 * step) == 10  # 11 has no divisor in reach
-    assert tile_size(shapes(100), limit=13 * step) == 10
-    assert tile_size(shapes(100), limit=1) == 1
-    assert tile_size((), limit=1) is None
+    many = chunks._TILE_ROWS
+    assert tile_size(shapes(20), many, limit=10 * step) is None
+    assert tile_size(shapes(23), many, limit=10 * step) == 10  # no divisor in reach
+    assert tile_size(shapes(100), many, limit=13 * step) == 10
+    assert tile_size(shapes(100), many, limit=1) == 1
+    assert tile_size((), many, limit=1) is None
+
+
+def test_a_tile_has_rows_enough_for_a_product():
+    shapes = lambda steps: jax.ShapeDtypeStruct((steps, 64, 4 * H), jnp.float32)
+    assert tile_size(shapes(64), 64, limit=1) == 1024 // 64
+    assert tile_size(shapes(16), 64, limit=1) is None  # it is one tile
 
 
 def test_a_gradient_step_keeps_carries_and_products_alone():
