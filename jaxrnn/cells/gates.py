@@ -60,6 +60,20 @@ def one_size(input_size: Size | None, cell: Any) -> int:
     return input_size
 
 
+def one_bias(ready: PyTree) -> PyTree:
+    """Prepared parameters whose two biases, if there are two, are one: b + b_u.
+
+    Example:
+      >>> one_bias({"bias": 2, "recurrent_bias": 3, "kernel": 4})
+      {'bias': 5, 'kernel': 4}
+    """
+    if "recurrent_bias" not in ready:
+        return ready
+    both = ready["bias"] + ready["recurrent_bias"]
+    rest = {name: leaf for name, leaf in ready.items() if name != "recurrent_bias"}
+    return rest | {"bias": both}
+
+
 def squash(gates: Array, *functions: Activation, stand: bool = False) -> list[Array]:
     """Gates that stand side by side, each through its function, in one pass.
 
@@ -72,7 +86,8 @@ def squash(gates: Array, *functions: Activation, stand: bool = False) -> list[Ar
 
     Args:
       gates: `[..., G*H]`.
-      *functions: "s" (logistic), "tanh" or any activation, one for each of the G gates.
+      *functions: "s" or "sigmoid" (logistic), "tanh" or any activation, one for each
+        of the G gates.
       stand: write them down before anything reads them (`jaxrnn.standing`), where the
         same step reads them together with much else.
 
@@ -83,6 +98,7 @@ def squash(gates: Array, *functions: Activation, stand: bool = False) -> list[Ar
       >>> [gate.tolist() for gate in squash(jnp.zeros(4), "s", "tanh")]
       [[0.5, 0.5], [0.0, 0.0]]
     """
+    functions = tuple("s" if f == "sigmoid" else f for f in functions)
     if not {"s", "tanh"}.issuperset(functions):
         one = lambda a, f: squash(a, f)[0] if f == "s" else activation(f)(a)
         return list(map(one, jnp.split(gates, len(functions), axis=-1), functions))

@@ -1,12 +1,13 @@
 """Gated recurrent units, with the reset before or after the recurrent product."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
 from jaxrnn import checks
+from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Cell
-from jaxrnn.cells.gates import gate_params, squash
+from jaxrnn.cells.gates import gate_params, one_bias, squash
 from jaxrnn.cells.norm import norm, norm_affine, norm_params
 from jaxrnn.initializers import Initializer, LecunNormal, Orthogonal, Zeros
 from jaxrnn.product import matmul
@@ -41,6 +42,10 @@ class GRU(Cell):
       bias_init: of the biases.
       layer_norm: whether to normalise; the scales are `kernel_scale` `[3H]`,
         `recurrent_scale` `[2H]` of z and r, and `candidate_scale` `[H]` of U_n.
+      activation: in the place of tanh.
+      gate_activation: in the place of s.
+      recurrent_bias: whether every gate has two biases, as in torch, cuDNN and Keras,
+        so that the optimiser moves both; `recurrent_bias` is then `[3H]`.
 
     References:
       Cho et al. 2014, equations 5 to 8; lectures 000, 001, 004.
@@ -62,10 +67,18 @@ class GRU(Cell):
     recurrent_init: Initializer = Orthogonal()
     bias_init: Initializer = Zeros()
     layer_norm: bool = False
+    activation: Activation = "tanh"
+    gate_activation: Activation = "sigmoid"
+    recurrent_bias: bool = False
+
+    gates: ClassVar[str] = "zrn"
+    """The gates in the order of the kernels' columns, a letter each."""
 
     def __post_init__(self) -> None:
         checks.one_of(("before", "after"), reset=self.reset)
         checks.one_of(("keep", "replace"), update=self.update)
+        for function in (self.activation, self.gate_activation):
+            activation(function)
         super().__post_init__()
 
     @property
@@ -73,14 +86,26 @@ class GRU(Cell):
         return None if self.layer_norm else ("kernel",)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
-        after = self.reset == "after"
-        params = gate_params(self, key, input_size, gates=3, biases=3 + after)
+        more = 3 if self.recurrent_bias else int(self.reset == "after")
+        params = gate_params(self, key, input_size, gates=3, biases=3 + more)
         params |= norm_params(
             self, kernel_scale=3, recurrent_scale=2, candidate_scale=1
         )
-        if after:
-            params["recurrent_bias"] = params["bias"][3]
+        if more:
+            params["recurrent_bias"] = params["bias"][3:].reshape(-1)
         return params | {"bias": params["bias"][:3].reshape(-1)}
+
+    def prepare(self, params: PyTree, **options: Any) -> PyTree:
+        ready = super().prepare(params, **options)
+        if not self.recurrent_bias:
+            return ready
+        if self.reset == "before":
+            return one_bias(ready)
+        # That of z and r joins the other; that of n waits for the reset.
+        H = self.hidden_size
+        b_zr, b_u = jnp.split(ready["recurrent_bias"], [2 * H])
+        bias = ready["bias"] + jnp.pad(b_zr, (0, H))
+        return ready | {"bias": bias, "recurrent_bias": b_u}
 
     def project(
         self, ready: PyTree, x: Array, *, key: Key | None = None
@@ -97,13 +122,14 @@ class GRU(Cell):
         else:  # one product for all three
             product, u = jnp.split(matmul(carry, U), [2 * H], axis=-1)
         product = norm(self, ready, product, "recurrent_scale")
-        z_gate, r = squash(gates + product, "s", "s", stand=self.reset == "after")
+        s = self.gate_activation
+        z_gate, r = squash(gates + product, s, s, stand=self.reset == "after")
         if self.reset == "before":
             n += norm(self, ready, matmul(r * carry, U_n), "candidate_scale")
         else:
             u = norm(self, ready, u, "candidate_scale")
             n += r * (u + ready["recurrent_bias"])
-        n = jnp.tanh(n)
+        n = activation(self.activation)(n)
         old, new = (carry, n) if self.update == "keep" else (n, carry)
         h = z_gate * old + (1 - z_gate) * new
         return h, h

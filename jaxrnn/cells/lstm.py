@@ -4,11 +4,12 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxrnn import checks
 from jaxrnn.activations import Activation, activation
 from jaxrnn.cell import Cell
-from jaxrnn.cells.gates import gate_params, squash
+from jaxrnn.cells.gates import gate_params, one_bias, squash
 from jaxrnn.cells.norm import norm, norm_affine, norm_params
 from jaxrnn.initializers import Chrono, Initializer, LecunNormal, Orthogonal, Zeros
 from jaxrnn.product import matmul, zeros
@@ -65,8 +66,14 @@ class LSTM(Cell):
       projection_size: R, the size of h, so that `recurrent_kernel` is `[R, 4H]`;
         `projection_kernel` P is `[H, R]`. None: h is not projected.
       activation: in the place of tanh, both times.
+      gate_activation: in the place of s.
+      output_activation: of c, where it is another function than `activation`.
       chrono: the longest dependency T, in steps: b_f starts as log(u), u ~ U(1, T - 1),
         and b_i as -b_f, in the place of `forget_bias`. At least 3.
+      recurrent_bias: whether b is a sum of two, as in torch and cuDNN, so that the
+        optimiser moves both; the other is `recurrent_bias` `[4H]`.
+      forget_offset: added to b_f at every step and never trained, as Haiku and
+        TensorFlow add 1.
 
     References:
       Hochreiter, Schmidhuber 1997; Gers, Schmidhuber, Cummins 2000; all five lectures.
@@ -93,10 +100,15 @@ class LSTM(Cell):
     coupled: bool = False
     projection_size: int | None = None
     activation: Activation = "tanh"
+    gate_activation: Activation = "sigmoid"
+    output_activation: Activation | None = None
     chrono: int | None = None
+    recurrent_bias: bool = False
+    forget_offset: float = 0.0
 
     def __post_init__(self) -> None:
-        activation(self.activation)
+        for function in (self.activation, self.gate_activation, self._of_c):
+            activation(function)
         if self.projection_size is not None:
             checks.positive(projection_size=self.projection_size)
         if self.chrono is not None:
@@ -115,12 +127,18 @@ class LSTM(Cell):
         return self.projection_size or self.hidden_size
 
     @property
+    def _of_c(self) -> Activation:
+        """The function between c and h."""
+        return self.output_activation or self.activation
+
+    @property
     def input_kernel(self) -> Any:  # type: ignore[override]
         return None if self.layer_norm else ("kernel",)
 
     def init(self, key: Key, input_size: Size | None = None) -> PyTree:
         G, H, R = len(self.gates), self.hidden_size, self._width
-        params = gate_params(self, key, input_size, gates=G, rows=R)
+        biases = G * (1 + self.recurrent_bias)
+        params = gate_params(self, key, input_size, gates=G, rows=R, biases=biases)
         norms = {
             "kernel_scale": G,
             "recurrent_scale": G,
@@ -136,7 +154,9 @@ class LSTM(Cell):
         if self.projection_size is not None:
             projection = self.kernel_init(projection_key, (H, R), dtype)
             params["projection_kernel"] = projection
-        return params | {"bias": self._opened(bias, bias_key)}
+        if self.recurrent_bias:
+            params["recurrent_bias"] = bias[G:].reshape(-1)
+        return params | {"bias": self._opened(bias[:G], bias_key)}
 
     def _opened(self, bias: Array, key: Key) -> Array:
         """The biases, the forget gate's such that it is open."""
@@ -147,6 +167,14 @@ class LSTM(Cell):
             b_f = Chrono(self.chrono)(key, bias.shape[1:], bias.dtype)
             rows |= {"f": b_f, "i": -b_f}
         return jnp.concatenate([rows[gate] for gate in self.gates])
+
+    def prepare(self, params: PyTree, **options: Any) -> PyTree:
+        ready = one_bias(super().prepare(params, **options))
+        if self.forget_offset == 0:
+            return ready
+        forget = np.repeat([gate == "f" for gate in self.gates], self.hidden_size)
+        offset = jnp.asarray(self.forget_offset * forget, ready["bias"].dtype)
+        return ready | {"bias": ready["bias"] + offset}
 
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> LSTMCarry:
         start = lambda size: zeros(ready, (*batch_shape, size))
@@ -160,16 +188,16 @@ class LSTM(Cell):
     ) -> tuple[LSTMCarry, Array]:
         product = matmul(carry.hidden, ready["recurrent_kernel"])
         gates = z + norm(self, ready, product, "recurrent_scale")
-        functions = {"g": self.activation}
+        s, functions = self.gate_activation, {"g": self.activation}
         if self.peepholes:
             gates += self._peep(ready, carry.cell)
             functions["o"] = "identity"  # it waits for the new cell
-        *i, f, o, g = squash(gates, *(functions.get(gate, "s") for gate in self.gates))
+        *i, f, o, g = squash(gates, *(functions.get(gate, s) for gate in self.gates))
         c = f * carry.cell + (i[0] if i else 1 - f) * g
         if self.peepholes:
-            (o,) = squash(o + ready["peephole"][-self.hidden_size :] * c, "s")
+            (o,) = squash(o + ready["peephole"][-self.hidden_size :] * c, s)
         seen = norm(self, ready, c, "cell_scale", "cell_bias")
-        h = o * activation(self.activation)(seen)
+        h = o * activation(self._of_c)(seen)
         if self.projection_size is not None:
             h = matmul(h, ready["projection_kernel"])
         return LSTMCarry(hidden=h, cell=c), h

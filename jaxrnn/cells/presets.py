@@ -78,7 +78,7 @@ def KerasGRU(hidden_size: int) -> GRU:
     """A GRU that is Keras' and starts so, with the reset after the product.
 
     W is uniform and U orthogonal over all gates together, not each gate on its own; the
-    biases are 0.
+    biases, two in every gate, are 0.
 
     Args:
       hidden_size: H.
@@ -88,13 +88,13 @@ def KerasGRU(hidden_size: int) -> GRU:
       >>> jr.KerasGRU(100).recurrent_init
       Whole(Orthogonal())
     """
-    return GRU(hidden_size, reset="after", **_KERAS)
+    return GRU(hidden_size, reset="after", recurrent_bias=True, **_KERAS)
 
 
 def TorchLSTM(hidden_size: int) -> LSTM:
-    """An LSTM that starts as PyTorch's does: all from U(-1/sqrt(H), 1/sqrt(H)).
+    """An LSTM that is PyTorch's and starts so: all from U(-1/sqrt(H), 1/sqrt(H)).
 
-    PyTorch adds two biases of the kind where this has one.
+    It has two biases, as PyTorch's: the sum of both is what the equations call b.
 
     Args:
       hidden_size: H.
@@ -110,7 +110,7 @@ def TorchLSTM(hidden_size: int) -> LSTM:
 def TorchGRU(hidden_size: int) -> GRU:
     """A GRU that is PyTorch's and starts so: all from U(-1/sqrt(H), 1/sqrt(H)).
 
-    PyTorch adds two biases of the kind in z and r, where this has one.
+    It has two biases, as PyTorch's, in every gate.
 
     Args:
       hidden_size: H.
@@ -130,7 +130,8 @@ _KERAS: Any = {
 
 
 def _torch(hidden_size: int) -> Any:
-    """The initialisers, which need to know H."""
+    """The initialisers, which need to know H, and the second bias."""
     checks.positive(hidden_size=hidden_size)
     uniform = Uniform(hidden_size**-0.5)
-    return dict.fromkeys(("kernel_init", "recurrent_init", "bias_init"), uniform)
+    draws = dict.fromkeys(("kernel_init", "recurrent_init", "bias_init"), uniform)
+    return draws | {"recurrent_bias": True}

@@ -7,6 +7,7 @@ from jaxrnn.combine.bidirectional import BidirectionalCarry as BidirectionalCarr
 from jaxrnn.combine.highway import Highway as Highway
 from jaxrnn.combine.learned_carry import LearnedCarry as LearnedCarry
 from jaxrnn.combine.residual import Residual as Residual
+from jaxrnn.combine.reverse import Reverse as Reverse
 from jaxrnn.combine.skip_through_time import SkipCarry as SkipCarry
 from jaxrnn.combine.skip_through_time import SkipThroughTime as SkipThroughTime
 from jaxrnn.combine.stack import Stack as Stack

@@ -12,8 +12,8 @@ from jaxrnn.typing import PyTree
 # Small enough for the second- and third-level caches of a CPU, together with what the
 # backward pass makes of it.
 _TILE_BYTES = 4 * 2**20
-# A tile adds to each weight's gradient once: with fewer rows in its product, passing over
-# the gradient would cost as much as the product.
+# A tile adds to each weight's gradient once: with fewer rows in its product, passing
+# over the gradient would cost as much as the product.
 _TILE_ROWS = 1024
 
 
@@ -50,7 +50,8 @@ def tile_size(zs: PyTree, rows: int, *, limit: int | None = None) -> int | None:
       zs: the shapes of the projections of all steps, `[T, ...]`.
       rows: B, of the batch.
       limit: bytes in a tile, where 1024 rows of all its steps are no more; None: what
-        measured best on the backend at hand.
+        measured best on the backend at hand. Where sizes are symbols of
+        `jax.export`, all steps are one tile.
 
     Example:
       >>> zs = jax.ShapeDtypeStruct((100, 64, 1024), jnp.float32)  # 256 kiB a step
@@ -64,8 +65,8 @@ def tile_size(zs: PyTree, rows: int, *, limit: int | None = None) -> int | None:
     leaves = jax.tree.leaves(zs)
     steps = leaves[0].shape[0] if leaves else 0
     size = byte_size(zs)
-    if size <= 2 * limit:  # two tiles cost more than they save
-        return None
+    if not isinstance(size, int) or size <= 2 * limit:
+        return None  # two tiles cost more than they save
     most = max(1, limit * steps // size, _TILE_ROWS // max(1, rows))
     if most >= steps:
         return None

@@ -46,7 +46,9 @@ def fastest(batch_shape: Shape, zs: PyTree) -> Layout:
       >>> fastest((32,), zs).name, fastest((4, 8), zs).name
       ('COLUMNS', 'AHEAD')
     """
-    few = len(batch_shape) != 1 or batch_shape[0] < _FEW_ROWS
-    if few or jax.default_backend() != "cpu":
+    size = byte_size(zs)
+    symbolic = not isinstance(size, int)  # of `jax.export`: nothing can be compared
+    if symbolic or len(batch_shape) != 1 or jax.default_backend() != "cpu":
         return Layout.AHEAD
-    return Layout.AHEAD if byte_size(zs) <= _CACHE_BYTES else Layout.COLUMNS
+    few = batch_shape[0] < _FEW_ROWS
+    return Layout.AHEAD if few or size <= _CACHE_BYTES else Layout.COLUMNS

@@ -29,4 +29,5 @@ def combines(method: str, steps: int) -> bool:
       (True, False)
     """
     fast = method == "auto" and jax.default_backend() != "cpu"
-    return steps > 1 and (fast or method == "associative")
+    known = isinstance(steps, int)  # else a symbol of `jax.export`, without rounds
+    return known and steps > 1 and (fast or method == "associative")

@@ -95,11 +95,13 @@ def test_torch_draws_everything_alike(preset):
     params = start(preset(H))
     for weights in params.values():
         uniform(weights, 1 / np.sqrt(H))
-    assert len(params) == (3 if preset is jr.TorchLSTM else 4)
+    assert params.keys() == {"kernel", "recurrent_kernel", "bias", "recurrent_bias"}
 
 
-def test_torch_has_two_biases_in_a_gru():
-    params = start(jr.TorchGRU(H))
+@pytest.mark.parametrize("preset", [jr.TorchLSTM, jr.TorchGRU])
+def test_torch_has_two_biases(preset):
+    params = start(preset(H))
+    assert params["bias"].shape == params["recurrent_bias"].shape
     shared = set(params["bias"]) & set(params["recurrent_bias"])
     assert not shared
 

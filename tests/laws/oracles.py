@@ -22,8 +22,10 @@ from laws.oracles_xlstm import XLSTM
 def elman(cell: Any, params: Params, h: np.ndarray, x: np.ndarray) -> tuple:
     f = FUNCTIONS[cell.activation]
     W, U, b = params["kernel"], params["recurrent_kernel"], params["bias"]
+    b = b + params.get("recurrent_bias", 0)
     a = W.T @ x + U.T @ h
-    h = f((ln(a, params["sum_scale"]) if cell.layer_norm else a) + b)
+    new = f((ln(a, params["sum_scale"]) if cell.layer_norm else a) + b)
+    h = (1 - cell.leak) * h + cell.leak * new
     return h, h
 
 
@@ -44,24 +46,30 @@ def jordan(cell: Any, params: Params, y: np.ndarray, x: np.ndarray) -> tuple:
 
 def lstm(cell: Any, params: Params, carry: Any, x: np.ndarray) -> tuple:
     phi, c = FUNCTIONS[cell.activation], carry.cell
+    s, psi = (
+        FUNCTIONS[cell.gate_activation],
+        FUNCTIONS[cell.output_activation or cell.activation],
+    )
     names = "fog" if cell.coupled else "ifog"
     read = params["kernel"].T @ x
     fed_back = params["recurrent_kernel"].T @ carry.hidden
     if cell.layer_norm:
         read = ln(read, params["kernel_scale"])
         fed_back = ln(fed_back, params["recurrent_scale"])
-    sums = np.split(read + fed_back + params["bias"], len(names))
+    bias = params["bias"] + params.get("recurrent_bias", 0)
+    sums = np.split(read + fed_back + bias, len(names))
     a = dict(zip(names, sums, strict=True))
+    a["f"] = a["f"] + cell.forget_offset
     p = dict.fromkeys(names, np.zeros_like(c))
     if cell.peepholes:
         looks = np.split(params["peephole"], len(names) - 1)
         p = dict(zip(names[:-1], looks, strict=True))
-    f = sigmoid(a["f"] + p["f"] * c)
-    i = 1 - f if cell.coupled else sigmoid(a["i"] + p["i"] * c)
+    f = s(a["f"] + p["f"] * c)
+    i = 1 - f if cell.coupled else s(a["i"] + p["i"] * c)
     c = f * c + i * phi(a["g"])
-    o = sigmoid(a["o"] + p["o"] * c)
+    o = s(a["o"] + p["o"] * c)
     seen = ln(c, params["cell_scale"], params["cell_bias"]) if cell.layer_norm else c
-    h = o * phi(seen)
+    h = o * psi(seen)
     if cell.projection_size is not None:
         h = params["projection_kernel"].T @ h
     return type(carry)(hidden=h, cell=c), h
@@ -73,13 +81,16 @@ def gru(cell: Any, params: Params, h: np.ndarray, x: np.ndarray) -> tuple:
     (W_z, W_r, W_n), (U_z, U_r, U_n), (b_z, b_r, b_n) = (
         gates(params, name, 3) for name in ("kernel", "recurrent_kernel", "bias")
     )
-    z = sigmoid(W_z.T @ x + U_z.T @ h + b_z)
-    r = sigmoid(W_r.T @ x + U_r.T @ h + b_r)
+    s, phi = FUNCTIONS[cell.gate_activation], FUNCTIONS[cell.activation]
+    c_z, c_r, b_u = 0, 0, params.get("recurrent_bias", 0)
+    if cell.recurrent_bias:
+        c_z, c_r, b_u = gates(params, "recurrent_bias", 3)
+    z = s(W_z.T @ x + U_z.T @ h + b_z + c_z)
+    r = s(W_r.T @ x + U_r.T @ h + b_r + c_r)
     if cell.reset == "before":
-        n = np.tanh(W_n.T @ x + U_n.T @ (r * h) + b_n)
+        n = phi(W_n.T @ x + U_n.T @ (r * h) + b_n + b_u)
     else:
-        b_u = params["recurrent_bias"]
-        n = np.tanh(W_n.T @ x + r * (U_n.T @ h + b_u) + b_n)
+        n = phi(W_n.T @ x + r * (U_n.T @ h + b_u) + b_n)
     h = z * h + (1 - z) * n if cell.update == "keep" else (1 - z) * h + z * n
     return h, h
 

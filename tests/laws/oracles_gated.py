@@ -22,8 +22,11 @@ def mgu(cell: Any, params: Params, h: np.ndarray, x: np.ndarray) -> tuple:
         gates(params, name, 2) for name in ("kernel", "recurrent_kernel", "bias")
     )
     f = sigmoid(W_f.T @ x + U_f.T @ h + b_f)
-    n = np.tanh(W_n.T @ x + U_n.T @ (f * h) + b_n)
-    h = (1 - f) * h + f * n
+    if cell.reset == "before":
+        n = np.tanh(W_n.T @ x + U_n.T @ (f * h) + b_n)
+    else:
+        n = np.tanh(W_n.T @ x + f * (U_n.T @ h + params["recurrent_bias"]) + b_n)
+    h = f * h + (1 - f) * n if cell.update == "keep" else (1 - f) * h + f * n
     return h, h
 
 

@@ -167,6 +167,7 @@ ROWS = [
     Row("elman", jr.Elman(5), hidden_is_output=True),
     Row("elman_relu", jr.Elman(5, activation="relu"), hidden_is_output=True),
     Row("elman_identity", jr.Elman(5, activation="identity"), hidden_is_output=True),
+    Row("elman_leaky", jr.Elman(5, leak=0.3), hidden_is_output=True),
     Row("elman_preactivation", jr.PreactivationElman(5)),
     Row("jordan", jr.Jordan(5, 4), hidden_is_output=True),
     Row("lstm", jr.LSTM(5), hidden_is_output=True),
@@ -189,6 +190,34 @@ ROWS = [
     Row("gru", jr.GRU(5), hidden_is_output=True),
     Row("gru_after", jr.GRU(5, reset="after"), hidden_is_output=True),
     Row("gru_replace", jr.GRU(5, update="replace"), hidden_is_output=True),
+    *(
+        Row(name, cell, hidden_is_output=True)
+        for name, cell in {
+            "lstm_functions": jr.LSTM(
+                5,
+                peepholes=True,
+                activation="softplus",
+                gate_activation="soft_sign",
+                output_activation="identity",
+            ),
+            "gru_functions": jr.GRU(
+                5, activation="softplus", gate_activation="soft_sign"
+            ),
+        }.items()
+    ),
+    *(
+        Row(
+            f"{name}_two_biases",
+            cell.replace(recurrent_bias=True),
+            hidden_is_output=True,
+        )
+        for name, cell in {
+            "elman": jr.Elman(5),
+            "lstm": jr.LSTM(5, coupled=True, forget_offset=1.0),
+            "gru": jr.GRU(5),
+            "gru_after": jr.GRU(5, reset="after"),
+        }.items()
+    ),
     *(
         Row(name, cell, hidden_is_output=True, exempt=_JUMPING)
         for name, cell in {
@@ -230,6 +259,7 @@ ROWS = [
         for name, cell in {
             "basic_gated_unit": jr.BasicGatedUnit(5),
             "mgu": jr.MGU(5),
+            "mgu_after": jr.MGU(5, "after", "keep"),
             "mut1": jr.MUT1(5),
             "mut2": jr.MUT2(5),
             "mut3": jr.MUT3(5),
@@ -270,6 +300,7 @@ ROWS = [
         hidden_is_output=True,
     ),
     Row("bidirectional", jr.Bidirectional(jr.LSTM(5), jr.GRU(6))),
+    Row("reverse", jr.Reverse(jr.LSTM(5))),
     Row("learned_carry", jr.LearnedCarry(jr.LSTM(5)), hidden_is_output=True),
     Row("residual", jr.Residual(jr.LSTM(3))),
     Row(
