@@ -67,6 +67,14 @@ class Run:
         return self.folder / "loss.png"
 
     @property
+    def gradients_file(self) -> Path:
+        return self.folder / "gradflow.jsonl"
+
+    @property
+    def gradients_figure(self) -> Path:
+        return self.folder / "gradflow.png"
+
+    @property
     def checkpoints(self) -> Path:
         return self.folder / "checkpoints"
 

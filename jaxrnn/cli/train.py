@@ -3,7 +3,7 @@
 import argparse
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxrnn.cli.folder import Run
@@ -13,7 +13,7 @@ from jaxrnn.cli.options import blaming
 from jaxrnn.cli.profile import Profile
 from jaxrnn.cli.start import Parts, prepared, resumed, started
 from jaxrnn.files import save
-from jaxrnn.models import ngram
+from jaxrnn.models import GradientLog, language_look, ngram
 from jaxrnn.models.language_training import bits_per_character
 from jaxrnn.models.sampling import sample
 from jaxrnn.training import (
@@ -40,8 +40,9 @@ def run_train(options: argparse.Namespace) -> int:
     keep_freed_memory()
     run, parts = resumed(options) if "resume" in options else started(options)
     profile = [Profile(run)] if options.profile else []
+    looks = [gradient_log(run)] if options.gradflow else []
     try:
-        fitted = train(run, parts, profile)
+        fitted = train(run, parts, [*profile, *looks])
     except KeyboardInterrupt:
         print(
             f"jaxrnn: stopped; go on with: jaxrnn train --resume {run.folder}",
@@ -56,7 +57,7 @@ def run_train(options: argparse.Namespace) -> int:
     return 0
 
 
-def train(run: Run, parts: Parts, callbacks: list[Profile]) -> Fitted:
+def train(run: Run, parts: Parts, callbacks: Sequence[Callback]) -> Fitted:
     """Train from the last checkpoint, or from the beginning.
 
     Args:
@@ -86,6 +87,21 @@ def train(run: Run, parts: Parts, callbacks: list[Profile]) -> Fitted:
         },
         checkpoints=RunCheckpoints(run.checkpoints, metric="valid_bits_per_char"),
         callbacks=hooks,
+    )
+
+
+def gradient_log(run: Run) -> GradientLog:
+    """What `--gradflow` adds to a run.
+
+    Args:
+      run: its settings.
+    """
+    config = run.config
+    return GradientLog(
+        run.gradients_file,
+        language_look(run.model),
+        limit=config.clip if config.clip_by == "norm" else None,
+        picture=run.gradients_figure,
     )
 
 

@@ -1,5 +1,7 @@
 """The applications, each a short composition of the rooms below."""
 
+from jaxrnn.models.gradient_log import GradientLog as GradientLog
+from jaxrnn.models.gradient_log import language_look as language_look
 from jaxrnn.models.language import MIN_CHAR_RNN as MIN_CHAR_RNN
 from jaxrnn.models.language import LanguageConfig as LanguageConfig
 from jaxrnn.models.language import language_model as language_model
