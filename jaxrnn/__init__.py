@@ -4,7 +4,9 @@ from importlib.metadata import version as _version
 
 from jaxrnn import attention as attention
 from jaxrnn import data as data
+from jaxrnn import gradflow as gradflow
 from jaxrnn import initializers as initializers
+from jaxrnn import interop as interop
 from jaxrnn import losses as losses
 from jaxrnn import models as models
 from jaxrnn import training as training
@@ -68,6 +70,7 @@ from jaxrnn.combine import BidirectionalCarry as BidirectionalCarry
 from jaxrnn.combine import Highway as Highway
 from jaxrnn.combine import LearnedCarry as LearnedCarry
 from jaxrnn.combine import Residual as Residual
+from jaxrnn.combine import Reverse as Reverse
 from jaxrnn.combine import SkipCarry as SkipCarry
 from jaxrnn.combine import SkipThroughTime as SkipThroughTime
 from jaxrnn.combine import Stack as Stack

@@ -1,4 +1,4 @@
-"""The command line: `jaxrnn train`, `jaxrnn sample` and `jaxrnn translate`."""
+"""The command line: `jaxrnn train`, `sample`, `translate` and `convert`."""
 
 import os
 import sys
@@ -25,6 +25,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             from jaxrnn.cli.train import run_train as run
         elif options.command == "sample":
             from jaxrnn.cli.sample import run_sample as run
+        elif options.command == "convert":
+            from jaxrnn.cli.convert import run_convert as run
         elif options.command == "translate train":
             from jaxrnn.cli.translate_train import run_translate_train as run
         else:

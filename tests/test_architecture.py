@@ -46,6 +46,7 @@ LAZY = {
     "onnxruntime",
     "orbax",
     "sacrebleu",
+    "sklearn",
     "torch",
     "tqdm",
 }

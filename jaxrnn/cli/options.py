@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
+from jaxrnn.cli.convert_options import add_convert
 from jaxrnn.cli.translate_options import add_translate
 
 # Options of `jaxrnn train` that describe the run, by their names in the settings.
@@ -99,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     _add_train(commands)
     _add_sample(commands)
     add_translate(commands)
+    add_convert(commands)
     return top
 
 
@@ -135,11 +137,22 @@ def _add_train(commands: Any) -> None:
     train.add_argument(
         "--resume", metavar="RUN", help="go on with the run in this folder"
     )
+    _add_looks(train)
+
+
+def _add_looks(train: Any) -> None:
     train.add_argument(
         "--profile",
         action="store_true",
         default=False,
         help="measure the machine's matrix products, and the share training reached",
+    )
+    train.add_argument(
+        "--gradflow",
+        action="store_true",
+        default=False,
+        help="look at how gradients flow every 100 steps: gradflow.jsonl, and a page "
+        "of pictures at the end, gradflow.png",
     )
 
 

@@ -1,0 +1,279 @@
+"""The layers that a graph is made of, found from an output back to the input."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from jaxrnn.cells import Dense, Embed, LayerNorm, Map, OneHot
+from jaxrnn.checks import inside
+from jaxrnn.combine import Bidirectional, Residual, Reverse
+from jaxrnn.interop.gates import as_jax
+from jaxrnn.interop.onnx.activations import (
+    OF_ROWS,
+    Functions,
+    as_written,
+    operators,
+    to_ours,
+)
+from jaxrnn.interop.onnx.chain import Chain, stacked
+from jaxrnn.interop.onnx.graph import Graph, attributes, inputs, shown
+from jaxrnn.interop.onnx.operators import OPERATORS
+from jaxrnn.interop.onnx.recurrent import INPUTS, cell_of
+
+_FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16
+_MERGES = {"Concat": "concat", "Sum": "sum", "Mean": "average"}
+
+
+class Layers:
+    """A walk through a graph.
+
+    Args:
+      graph: where to walk.
+
+    Attributes:
+      passed: the recurrent nodes that were come upon, by their first output.
+      time: the axis of the input that is time, "0" or "1"; None: no node has told.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.passed: list[Any] = []
+        self.time: str | None = None
+        self._found: dict[str, Chain] = {}
+        self._readers: dict[str, Callable[[Any], Chain]] = {
+            **dict.fromkeys(OPERATORS, self.recurrent),
+            **dict.fromkeys((*operators(), *OF_ROWS), self._function),
+            **dict.fromkeys(("Identity", "Dropout", "Cast"), self._as_it_is),
+            **dict.fromkeys(_MERGES, self._both),
+            "Add": self._add,
+            "Gather": self._gather,
+            "LayerNormalization": self._layer_norm,
+            "MatMul": self._product,
+            "OneHot": self._one_hot,
+            "ReduceMean": self._merge,
+            "ReduceSum": self._merge,
+            "Reshape": self._reshape,
+            "Squeeze": self._squeeze,
+            "Transpose": self._transpose,
+            "Where": self._where,
+        }
+
+    def before(self, name: str) -> Chain:
+        """All that happens until a value is there.
+
+        Raises:
+          ValueError: for a node that has no counterpart here, naming it.
+        """
+        if name not in self._found:
+            self._found[name] = self._before(name)
+        return self._found[name]
+
+    def _before(self, name: str) -> Chain:
+        node = self.graph.maker(name)
+        if node is None:
+            return self._input(name)
+        own = node.domain in ("", "ai.onnx")
+        reader = self._readers.get(node.op_type) if own else None
+        if reader is None:
+            known = ", ".join(sorted(self._readers))
+            raise ValueError(f"{shown(node)} has no counterpart; known are {known}")
+        if node.op_type in OPERATORS and name != node.output[0]:
+            raise ValueError(
+                f"the graph computes with the last state of {shown(node)}, where a "
+                "cell has the outputs of every step"
+            )
+        return reader(node)
+
+    def _input(self, name: str) -> Chain:
+        if name in self.graph.constants:
+            raise ValueError(f"{name!r} is computed from constants, from no input")
+        rank = self.graph.ranks[name]
+        if rank not in (2, 3):
+            raise ValueError(
+                f"the input {name!r} must have the axes (T, B) or (T, B, input_size), "
+                f"got {rank}"
+            )
+        return Chain((), "01f"[:rank])
+
+    def recurrent(self, node: Any) -> Chain:
+        """What an LSTM, a GRU or an RNN node does."""
+        stated, given = attributes(node), inputs(node, *INPUTS)
+        chain = self.before(given["X"])
+        with inside(shown(node)):
+            layout = stated.get("layout", 0)
+            time, batch = self._time_and_batch(chain.axes, layout)
+            layer = cell_of(self.graph, node.op_type, stated, given)
+        self.passed.append(node)
+        axes = f"{batch}{time}df" if layout else f"{time}d{batch}f"
+        return chain.then(*layer, axes=axes)
+
+    def _time_and_batch(self, axes: str, layout: int) -> tuple[str, str]:
+        if len(axes) != 3 or axes[2] != "f":
+            raise ValueError(f"`X` must have 3 axes, the last features, got {axes!r}")
+        time, batch = (axes[1], axes[0]) if layout else (axes[0], axes[1])
+        if self.time not in (None, time):
+            raise ValueError("it takes as time what is the batch for another node")
+        self.time = time
+        return time, batch
+
+    def _of(self, node: Any, index: int = 0) -> Chain:
+        """What happens before a node that is a layer."""
+        chain = self.before(node.input[index])
+        if "d" in chain.axes:
+            raise ValueError(
+                f"{shown(node)} must come after the axis of directions is gone"
+            )
+        return chain
+
+    def _function(self, node: Any) -> Chain:
+        chain, stated = self._of(node), attributes(node)
+        if node.op_type in OF_ROWS:
+            last = len(chain.axes) - 1
+            axis = stated.get("axis", -1 if self.graph.opset >= 13 else 1)
+            if axis not in (-1, last) or chain.axes[-1:] != "f":
+                raise ValueError(f"{shown(node)} must be over the features")
+            return chain.then(Map(OF_ROWS[node.op_type]), {})
+        alpha, beta = ([stated[k]] if k in stated else [] for k in ("alpha", "beta"))
+        (function,) = to_ours(Functions([node.op_type], alpha, beta))
+        return chain.then(Map(function), {})
+
+    def _as_it_is(self, node: Any) -> Chain:
+        chain, to = self.before(node.input[0]), attributes(node).get("to", _FLOATS[0])
+        if "f" in chain.axes and to not in _FLOATS:
+            raise ValueError(f"{shown(node)} must be to floating numbers")
+        return chain
+
+    def _where(self, node: Any) -> Chain:
+        """Zeros at padded steps, which `unroll` puts there by itself."""
+        real, value, other = node.input
+        if not self._is_mask(real) or self.graph.only_number(other) != 0:
+            raise ValueError(
+                f"{shown(node)} must put zeros at the steps behind `sequence_lens`"
+            )
+        return self.before(value)
+
+    def _is_mask(self, name: str) -> bool:
+        """Whether it is true where a step's number is less than a length."""
+        node = self.graph.maker(name)
+        if node is None or node.op_type not in ("Less", "Unsqueeze"):
+            return False
+        if node.op_type == "Unsqueeze":
+            return self._is_mask(node.input[0])
+        steps, bound = map(self.graph.sources, node.input)
+        return not steps and bool(bound) and bound <= self.graph.lengths
+
+    def _product(self, node: Any) -> Chain:
+        chain = self._of(node)
+        kernel = self.graph.array(node.input[1], f"the matrix of {shown(node)}")
+        if kernel.ndim != 2 or chain.axes[-1:] != "f":
+            raise ValueError(f"{shown(node)} must be features by a matrix")
+        bias = jnp.zeros(kernel.shape[1], kernel.dtype)
+        return chain.then(
+            Dense(kernel.shape[1]), {"kernel": as_jax(kernel, "kernel"), "bias": bias}
+        )
+
+    def _add(self, node: Any) -> Chain:
+        """The bias of a product, or what passes layers by."""
+        biases = [i for i in range(2) if node.input[i] in self.graph.constants]
+        if not biases:
+            return self._residual(node, self._of(node), self._of(node, 1))
+        chain = self._of(node, 1 - biases[0])
+        cell, params = chain.layers[-1] if chain.layers else (None, {})
+        bias = self.graph.constants[node.input[biases[0]]]
+        if not isinstance(cell, Dense) or bias.size != cell.features:
+            raise ValueError(f"{shown(node)} must add a bias to a product")
+        both = params["bias"] + as_jax(bias.reshape(-1), "bias")
+        return chain.ending(cell, params | {"bias": both})
+
+    def _residual(self, node: Any, one: Chain, other: Chain) -> Chain:
+        past, through = sorted((one, other), key=lambda chain: len(chain.layers))
+        inner = through.layers[len(past.layers) :]
+        if not inner or not through.follows(past) or past.axes != through.axes:
+            raise ValueError(f"{shown(node)} must add to layers what passes them by")
+        cell, params = stacked(inner)
+        return past.then(Residual(cell), {"cell": params})
+
+    def _both(self, node: Any) -> Chain:
+        """Two nodes that read the same, one forwards and one backwards."""
+        chains = [self._of(node, index) for index in range(len(node.input))]
+        forward, backward = (*chains, Chain((), ""))[:2]
+        before = Chain(forward.layers[:-1], "")
+        last = attributes(node).get("axis", -1) in (-1, len(forward.axes) - 1)
+        pair = [chain.layers[-1][0] for chain in (forward, backward) if chain.layers]
+        if (
+            [isinstance(cell, Reverse) for cell in pair] != [False, True]
+            or len(node.input) != 2
+            or not (last and backward.follows(before))
+            or len(backward.layers) != len(forward.layers)
+            or forward.axes != backward.axes
+        ):
+            raise ValueError(f"{shown(node)} must join two directions of one input")
+        (ahead, own), (behind, other) = forward.layers[-1], backward.layers[-1]
+        cell = Bidirectional(ahead, behind.cell, merge=_MERGES[node.op_type])
+        return forward.ending(cell, {"forward": own, "backward": other["cell"]})
+
+    def _gather(self, node: Any) -> Chain:
+        table = self.graph.array(node.input[0], f"the embedding of {shown(node)}")
+        chain = self._of(node, 1)
+        if table.ndim != 2 or attributes(node).get("axis", 0) or "f" in chain.axes:
+            raise ValueError(f"{shown(node)} must look rows up in a matrix, by ids")
+        embedding = {"embedding": as_jax(table, "embedding")}
+        return chain.then(Embed(*table.shape), embedding, axes=chain.axes + "f")
+
+    def _one_hot(self, node: Any) -> Chain:
+        chain = self._of(node)
+        depth, values = (self.graph.array(n, shown(node)) for n in node.input[1:])
+        if values.tolist() != [0, 1] or attributes(node).get("axis", -1) != -1:
+            raise ValueError(f"{shown(node)} must give 0 and 1 in the last axis")
+        return chain.then(OneHot(int(depth)), {}, axes=chain.axes + "f")
+
+    def _layer_norm(self, node: Any) -> Chain:
+        chain, stated = self._of(node), attributes(node)
+        if stated.get("axis", -1) not in (-1, len(chain.axes) - 1):
+            raise ValueError(f"{shown(node)} must be over the features alone")
+        arrays = [self.graph.array(n, shown(node)) for n in node.input[1:]]
+        arrays += [np.zeros_like(arrays[0])] if len(arrays) == 1 else []
+        scale, bias = (as_jax(a, "scale") for a in arrays)
+        epsilon = as_written(stated.get("epsilon", 1e-5))
+        return chain.then(LayerNorm(epsilon), {"scale": scale, "bias": bias})
+
+    def _axes(self, node: Any) -> list[int]:
+        """The axes that a node states as an attribute or, in later opsets, an input."""
+        stated = attributes(node).get("axes")
+        if stated is None and len(node.input) > 1:
+            stated = self.graph.array(node.input[1], f"the axes of {shown(node)}")
+        return [int(axis) for axis in ([] if stated is None else stated)]
+
+    def _squeeze(self, node: Any) -> Chain:
+        chain = self.before(node.input[0])
+        gone = {chain.axes[axis] for axis in self._axes(node)}
+        if gone != {"d"} or isinstance(chain.layers[-1][0], Bidirectional):
+            raise ValueError(f"{shown(node)} must take away the axis of one direction")
+        return chain.then(axes=chain.axes.replace("d", ""))
+
+    def _merge(self, node: Any) -> Chain:
+        """Both directions' outputs, summed or averaged."""
+        chain = self.before(node.input[0])
+        gone = {chain.axes[axis] for axis in self._axes(node)}
+        if gone != {"d"} or attributes(node).get("keepdims", 1):
+            raise ValueError(f"{shown(node)} must be over the directions")
+        cell, params = chain.layers[-1]
+        if isinstance(cell, Bidirectional):
+            merge = {"ReduceSum": "sum", "ReduceMean": "average"}[node.op_type]
+            cell = cell.replace(merge=merge)
+        return chain.ending(cell, params, axes=chain.axes.replace("d", ""))
+
+    def _transpose(self, node: Any) -> Chain:
+        chain = self.before(node.input[0])
+        order = attributes(node).get("perm", range(len(chain.axes))[::-1])
+        return chain.then(axes="".join(chain.axes[axis] for axis in order))
+
+    def _reshape(self, node: Any) -> Chain:
+        """Directions side by side in the features."""
+        chain = self.before(node.input[0])
+        shape = self.graph.array(node.input[1], f"the shape of {shown(node)}")
+        if len(shape) != 3 or not chain.axes.endswith("df"):
+            raise ValueError(f"{shown(node)} must join directions and features")
+        return chain.then(axes=chain.axes.replace("d", ""))
