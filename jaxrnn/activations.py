@@ -133,5 +133,11 @@ class Clipped(Spec):
     function: Activation
     limit: float
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        activation(self.function)
+        if not self.limit > 0:
+            raise ValueError(f"`limit` must be above 0, got {self.limit!r}")
+
     def __call__(self, x: Array) -> Array:
         return activation(self.function)(jnp.clip(x, -self.limit, self.limit))

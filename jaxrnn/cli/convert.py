@@ -1,15 +1,17 @@
 """`jaxrnn convert`: a model of another framework becomes one of ours."""
 
 import argparse
-import pickle
+import importlib
+import os
 import warnings
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import jax
 
 from jaxrnn.cli.options import BadInput, blaming
-from jaxrnn.files import save
+from jaxrnn.files import arrays_in, save
 from jaxrnn.interop import keras, torch
 
 
@@ -32,6 +34,7 @@ def run_convert(options: argparse.Namespace) -> int:
     if path.suffix not in readers:
         known = ", ".join(readers)
         raise BadInput(f"{path}: the name must end in one of {known}")
+    _check_options(path, options)
     with blaming(str(path)):
         cell, params = readers[path.suffix](path, options)
     with blaming(options.out):
@@ -41,28 +44,33 @@ def run_convert(options: argparse.Namespace) -> int:
     return 0
 
 
-def _safetensors(path: Path, options: argparse.Namespace) -> Any:
-    from safetensors import SafetensorError
-    from safetensors.numpy import load
+def _check_options(path: Path, options: argparse.Namespace) -> None:
+    """Raise for what cannot be done with such a file, before anything is read."""
+    if not options.out:
+        raise BadInput("OUT must be the name of a file, got ''")
+    if os.path.exists(options.out) and path.exists() and path.samefile(options.out):
+        raise BadInput(f"{options.out}: OUT is FILE, which stays: give it another name")
+    if options.prefix and path.suffix in (".keras", ".onnx"):
+        raise BadInput(f"{path}: --prefix is of a state_dict of torch")
+    if options.sum_biases and path.suffix == ".onnx":
+        raise BadInput(f"{path}: --sum-biases is of a model of torch or Keras")
 
-    try:
-        weights = load(path.read_bytes())
-    except SafetensorError as error:
-        message = "no safetensors file, or cut short or damaged"
-        raise ValueError(message) from error
-    return _torch(weights, options)
+
+def _safetensors(path: Path, options: argparse.Namespace) -> Any:
+    return _torch(arrays_in(path.read_bytes()), options)
 
 
 def _pickled(path: Path, options: argparse.Namespace) -> Any:
-    with blaming():
-        import torch as framework
+    framework = _peer("torch")
     try:
         with warnings.catch_warnings(action="ignore"):  # about versions of pickle
             weights = framework.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, AttributeError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # whatever a pickle may break
         raise ValueError(
-            "not a state_dict that torch loads without running code of the file's: "
-            f"{str(error).strip().splitlines()[0]}"
+            "not a state_dict that torch loads without running code of the file's, or "
+            "cut short or damaged"
         ) from error
     return _torch(weights, options)
 
@@ -71,19 +79,38 @@ def _torch(weights: Any, options: argparse.Namespace) -> Any:
     """A state_dict, or what of it stands under the prefix."""
     prefix = options.prefix
     if prefix and isinstance(weights, dict):
-        under = {name: w for name, w in weights.items() if name.startswith(prefix)}
+        under = {n: w for n, w in weights.items() if str(n).startswith(prefix)}
         if not under:
-            names = ", ".join(weights)
+            names = ", ".join(map(str, weights))
             raise ValueError(f"no name begins with {prefix!r}; there are {names}")
         weights = {name.removeprefix(prefix): w for name, w in under.items()}
     return torch.read(weights, sum_biases=options.sum_biases)
 
 
 def _keras(path: Path, options: argparse.Namespace) -> Any:
-    import keras as framework
-
-    model = framework.saving.load_model(path, compile=False, safe_mode=True)
+    with path.open("rb") as file:
+        whole = zipfile.is_zipfile(file)
+    if not whole or "config.json" not in zipfile.ZipFile(path).namelist():
+        raise ValueError("no .keras file, or cut short or damaged")
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    framework = _peer("keras")
+    try:
+        model = framework.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # whatever a damaged file may break
+        raise ValueError(
+            "not a model that Keras loads without running code of the file's, or "
+            "damaged"
+        ) from error
     return keras.read(model, sum_biases=options.sum_biases)
+
+
+def _peer(name: str) -> Any:
+    with blaming():
+        try:
+            return importlib.import_module(name)
+        except ImportError as error:
+            message = f"{error}: pip install 'jaxrnn[parity]'"
+            raise ImportError(message) from error
 
 
 def _onnx(path: Path, options: argparse.Namespace) -> Any:

@@ -1,5 +1,6 @@
 """Files that are there as a whole or not at all, and models in them."""
 
+from jaxrnn.files.arrays import arrays_in as arrays_in
 from jaxrnn.files.model import load as load
 from jaxrnn.files.model import save as save
 from jaxrnn.files.whole import differences as differences

@@ -13,17 +13,10 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.checks import kind
+from jaxrnn.files.arrays import DTYPES
 from jaxrnn.files.whole import differences, sealed, unsealed, write
 from jaxrnn.spec import Spec
 from jaxrnn.typing import PyTree
-
-# How safetensors calls the dtypes that both it and JAX know.
-_DTYPES = {"BOOL": "bool", "BF16": "bfloat16", "C64": "complex64"} | {
-    f"{name[0].upper()}{bits}": f"{name}{bits}"
-    for name in ("float", "int", "uint")
-    for bits in (8, 16, 32, 64)
-    if (name, bits) != ("float", 8)
-}
 
 
 def save(path: str | os.PathLike, cell: Cell, params: PyTree) -> None:
@@ -119,7 +112,7 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
     header["params"] = _tuples(header["params"])
     stated = _named(header["params"])
     kinds = {
-        name: f"{_DTYPES.get(entry['dtype'], entry['dtype'])}{entry['shape']}"
+        name: f"{DTYPES.get(entry['dtype'], entry['dtype'])}{entry['shape']}"
         for name, entry in entries.items()
     }
     wrong = differences(stated, kinds)
@@ -127,7 +120,7 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
         raise ValueError(f"{path} holds other arrays than its header states:{wrong}")
     arrays = {}
     for name in stated:
-        flat = np.frombuffer(entries[name]["data"], _DTYPES[entries[name]["dtype"]])
+        flat = np.frombuffer(entries[name]["data"], DTYPES[entries[name]["dtype"]])
         arrays[name] = flat.reshape(entries[name]["shape"])
     if _checksum(arrays) != header["arrays"]:
         raise ValueError(f"{path} is damaged: its checksum does not fit")
@@ -137,7 +130,7 @@ def _read(path: str | os.PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray
 def _stated(params: PyTree) -> PyTree:
     """The tree with kinds in place of arrays, which JSON gives back as it is."""
     for name, leaf in _named(params).items():
-        if str(getattr(leaf, "dtype", None)) not in _DTYPES.values():
+        if str(getattr(leaf, "dtype", None)) not in DTYPES.values():
             raise TypeError(
                 "`params` must hold arrays of dtypes that safetensors knows, "
                 f"got {kind(leaf)} at {name}"

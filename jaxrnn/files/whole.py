@@ -1,9 +1,12 @@
 """What makes a file trustworthy: written as a whole, and known if it was changed."""
 
+import contextlib
+import errno
 import importlib.metadata
 import json
 import os
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +17,38 @@ def write(path: str | os.PathLike, data: bytes) -> None:
     """Writes a file so that a reader finds the old or the new one, never a part.
 
     Args:
-      path: of the file.
+      path: of the file; what a link leads to is written, and the link stays.
       data: its new content.
 
     Raises:
-      OSError: if it cannot be written; the old one stays.
+      OSError: if it cannot be written, or is there and no file, but a folder or a
+        device; the old one stays.
     """
-    path = Path(path)
+    named, path = os.fspath(path), Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a directory", named)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "Is no regular file", named)
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with _blaming(named), open(temporary, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            os.replace(temporary, path)
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise
+
+
+@contextlib.contextmanager
+def _blaming(path: str | bytes) -> Iterator[None]:
+    """Errors tell the file that the user named, not the one that is written first."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, path) from error
 
 
 def sealed(header: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Other people's formats and modules: weights and states in and out.
 
-Each module of this room has `read`, `write`, `read_carry` and `write_carry`; README.md
-beside this file shows them.
+The module of each framework has `read`, `write`, `read_carry` and `write_carry`, and
+`export` has `save`; README.md beside this file shows them.
 """
 
 from jaxrnn.interop import equinox as equinox

@@ -8,9 +8,9 @@ import numpy as np
 from jaxrnn.cell import Cell
 from jaxrnn.cells import GRU, LSTM, Dense, Embed, LSTMCarry
 from jaxrnn.combine import Stack
-from jaxrnn.interop.gates import Stored, Table
+from jaxrnn.interop.gates import Stored, Table, check_params
 from jaxrnn.interop.layers import Arrays, Format, carries, carry_of, leaves
-from jaxrnn.interop.same import refuse, with_update
+from jaxrnn.interop.same import refuse, refuse_directions, with_update
 from jaxrnn.typing import PyTree
 
 _LAYERS = {"LSTMCell": LSTM, "GRUCell": GRU, "Linear": Dense, "Embedding": Embed}
@@ -79,6 +79,8 @@ def write(cell: Cell, params: PyTree) -> Any:
     Raises:
       ValueError: for what Equinox has no counterpart of, naming it.
     """
+    refuse_directions(cell, "Equinox")
+    check_params(cell, params)
     modules = tuple(
         _module(leaf, _FORMAT.write(leaf, own)) for _, leaf, own in leaves(cell, params)
     )
@@ -96,8 +98,9 @@ def read_carry(cell: Cell, foreign: Any) -> PyTree:
       The carry of `cell`.
 
     Raises:
-      ValueError: for another number of states than the cell has.
+      ValueError: for another number of states than the cell has; for both directions.
     """
+    refuse_directions(cell, "Equinox")
     parts = list(foreign) if isinstance(cell, Stack) else [foreign]
     return carry_of(cell, [LSTMCarry(*p) if isinstance(p, tuple) else p for p in parts])
 
@@ -108,7 +111,11 @@ def write_carry(cell: Cell, carry: PyTree) -> Any:
     Args:
       cell: the model.
       carry: its carry.
+
+    Raises:
+      ValueError: for both directions of a cell, which Equinox has no counterpart of.
     """
+    refuse_directions(cell, "Equinox")
     parts = carries(cell, carry)
     states = tuple(tuple(p) if isinstance(p, LSTMCarry) else p for p in parts)
     return states if isinstance(cell, Stack) else states[0]

@@ -45,6 +45,7 @@ def save(
 
     Raises:
       ImportError: without the package `flatbuffers`.
+      ValueError: as `functions` does.
 
     Example:
       >>> import tempfile, jaxrnn as jr
@@ -84,7 +85,8 @@ def functions(
       carry, ys = sequence(carry, xs, lengths)  # as `unroll`
       carry, y = step(carry, x)  # of a cell that can step
 
-    A carry is made of dicts and tuples: where it has named fields, a dict of them.
+    A carry is made of dicts and tuples: where it has named fields, a dict of them. A
+    model that needs a `context`, such as one with `Attend`, cannot be exported.
 
     Args:
       cell: the model.
@@ -96,6 +98,10 @@ def functions(
     Returns:
       A `jax.export.Exported` by name.
 
+    Raises:
+      ValueError: without `input_size` for a cell whose inputs are no token ids, and for
+        a model that needs a `context`.
+
     Example:
       >>> import jaxrnn as jr
       >>> model = jr.Stack(jr.Embed(9, 3), jr.LSTM(4), jr.Dense(9))
@@ -106,6 +112,8 @@ def functions(
       >>> ys.shape, sorted(carry[1])
       ((5, 2, 9), ['cell', 'hidden'])
     """
+    if input_size is None and cell.input_ndim != 0:
+        raise ValueError(f"`input_size` is needed: the inputs of {cell} are no ids")
     T, B = jax.export.symbolic_shape("T, B")
     sizes = () if input_size is None else (input_size,)
     size = input_size if isinstance(input_size, tuple) else sizes

@@ -175,6 +175,43 @@ def check(expected: Mapping[str, Any], arrays: Mapping[str, Any], what: str) -> 
         raise ValueError(f"{what}:{wrong}")
 
 
+def check_params(cell: Cell, params: PyTree) -> None:
+    """Raise unless these are parameters of that cell, all floating.
+
+    Args:
+      cell: the model.
+      params: what are to be its parameters; of its inputs' size their first kernel
+        tells.
+
+    Raises:
+      ValueError: with every difference, by its path.
+
+    Example:
+      >>> import jaxrnn as jr
+      >>> check_params(jr.Elman(2), {"kernel": np.ones((3, 2)), "bias": np.ones(2)})
+      Traceback (most recent call last):
+      ValueError: the parameters do not fit Elman(2):
+        recurrent_kernel: expected float32[2, 2], got nothing
+    """
+    size = None if cell.input_ndim == 0 else input_size_of(params) or 1
+    expected = _by_path(zeros_of(cell, size, {}))
+    check(expected, _by_path(params), f"the parameters do not fit {cell}")
+
+
+def input_size_of(params: PyTree) -> int | None:
+    """The rows of the first kernel, else the length of a scale; None: there is none."""
+    for name, ndim in (("kernel", 2), ("scale", 1)):
+        for path, leaf in _by_path(params).items():
+            if path.rpartition("/")[2] == name and np.ndim(leaf) == ndim:
+                return leaf.shape[0]
+    return None
+
+
+def _by_path(tree: PyTree) -> dict[str, Any]:
+    name = lambda path: jax.tree_util.keystr(path, simple=True, separator="/")
+    return {name(path): leaf for path, leaf in jax.tree.leaves_with_path(tree)}
+
+
 def as_jax(array: np.ndarray, name: str) -> jax.Array:
     """The array as JAX holds it, no bit lost.
 

@@ -4,15 +4,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.cells import GRU, LSTM, Dense, Elman, Embed, LSTMCarry
 from jaxrnn.combine import Stack
-from jaxrnn.interop.gates import Stored, Table
+from jaxrnn.interop.gates import Stored, Table, check_params
 from jaxrnn.interop.layers import Arrays, Format, Place, carries, carry_of
 from jaxrnn.interop.same import (
     refuse,
+    refuse_directions,
     with_forget_offset,
     with_two_biases,
     with_update,
@@ -63,16 +65,17 @@ def read(
       hk.LSTM                      LSTM(forget_offset=1.0)
       hk.GRU                       GRU(update="replace")
       hk.VanillaRNN                Elman(activation="relu", recurrent_bias=True)
-      hk.Linear, hk.Embed          Dense, Embed
+      hk.Linear, hk.Embed          Dense, its bias 0 with with_bias=False; Embed
       lstm/linear: w               kernel above recurrent_kernel, the gates reordered
       gru: w_i, w_h, b             kernel, recurrent_kernel, bias
       vanilla_rnn/linear, linear_1 kernel and bias, recurrent_kernel and recurrent_bias
 
     Args:
       foreign: what `init` of the transformed function returned, or a part of it.
-      cell: what to read it as; None: what it is.
+      cell: what to read it as; None: what it is. Of an `hk.LSTM` or `hk.VanillaRNN`
+        with a name of its own the weights do not tell it.
       names: the modules, such as ("embed", "lstm", "lstm_1"), in the order of the
-        layers of a `Stack`; other parameters are passed over. None: there is one.
+        layers of a `Stack`; other parameters are passed over. None: Haiku's own names.
       sum_biases: whether to hold one bias, the sum, in place of a vanilla network's
         two.
 
@@ -92,10 +95,13 @@ def read(
     """
     arrays = _flat(foreign)
     if names is None:
-        names = (_only(foreign),) if cell is None else _names(cell)
+        names = _names(cell) if isinstance(cell, Stack) else (_only(foreign),)
     else:
+        if not names:
+            raise ValueError("`names` must hold one name a layer, got none")
         mine = tuple(f"{name}/" for name in names)
         arrays = {name: a for name, a in arrays.items() if name.startswith(mine)}
+    arrays |= _no_biases(arrays, names)
     if cell is None:
         cells = [_cell_of(name, arrays, sum_biases) for name in names]
         cell = Stack(*cells) if len(cells) > 1 else cells[0]
@@ -110,17 +116,20 @@ def write(cell: Cell, params: PyTree, *, names: Sequence[str] | None = None) -> 
     Args:
       cell: an `LSTM`, a `GRU`, an `Elman(activation="relu")`, a `Dense`, an `Embed`, or
         a `Stack` of such. Of an LSTM without `forget_offset` 1 is subtracted from
-        b_f, for Haiku adds it.
+        b_f, for Haiku adds it, and is rounded. The second bias of an `Elman` that
+        holds one is 0.
       params: its parameters.
-      names: of the modules, one a layer; None: as Haiku calls them by itself.
+      names: of the modules, one a layer; None: Haiku's own.
 
     Returns:
       A dict of dicts of arrays, for `apply`.
 
     Raises:
-      ValueError: for what Haiku has no counterpart of, naming it.
+      ValueError: for what Haiku has no counterpart of, naming it; for parameters of
+        another cell, with every difference.
     """
-    form = _format(cell, _names(cell) if names is None else names)
+    form = _format(cell, _names(cell) if names is None else names, two_biases=True)
+    check_params(cell, params)
     modules: dict[str, dict[str, np.ndarray]] = {}
     for path, array in form.write(cell, params).items():
         module, _, name = path.rpartition("/")
@@ -139,8 +148,9 @@ def read_carry(cell: Cell, foreign: Any) -> PyTree:
       The carry of `cell`.
 
     Raises:
-      ValueError: for another number of states than the cell has.
+      ValueError: for another number of states than the cell has; for both directions.
     """
+    refuse_directions(cell, "Haiku")
     parts = list(foreign) if isinstance(cell, Stack) else [foreign]
     return carry_of(cell, [LSTMCarry(*p) if isinstance(p, tuple) else p for p in parts])
 
@@ -151,7 +161,11 @@ def write_carry(cell: Cell, carry: PyTree) -> Any:
     Args:
       cell: the model.
       carry: its carry.
+
+    Raises:
+      ValueError: for both directions of a cell, which Haiku has no counterpart of.
     """
+    refuse_directions(cell, "Haiku")
     import haiku as hk
 
     parts = carries(cell, carry)
@@ -223,6 +237,16 @@ def _flat(foreign: Params) -> dict[str, Any]:
     return {f"{m}/{name}": a for m, own in foreign.items() for name, a in own.items()}
 
 
+def _no_biases(arrays: Mapping[str, Any], names: Sequence[str]) -> Arrays:
+    """The biases, all 0, of linear layers that hold none."""
+    kernels = {f"{name}/b": arrays.get(f"{name}/w") for name in names}
+    return {
+        bias: np.zeros(w.shape[1:], w.dtype)
+        for bias, w in kernels.items()
+        if bias not in arrays and isinstance(w, np.ndarray | jax.Array)
+    }
+
+
 def _only(foreign: Params) -> str:
     """The one module, whose parts may be `linear` and `linear_1`."""
     modules = tuple(dict.fromkeys(map(_whole, foreign)))
@@ -242,11 +266,8 @@ def _whole(module: str) -> str:
 
 def _cell_of(name: str, arrays: Mapping[str, Any], one_bias: bool) -> Any:
     """What a module is, by the names of its arrays."""
-    own = {
-        n.removeprefix(f"{name}/"): a
-        for n, a in arrays.items()
-        if n.startswith(f"{name}/")
-    }
+    head = f"{name}/"
+    own = {n.removeprefix(head): a for n, a in arrays.items() if n.startswith(head)}
     size = lambda key, axis: np.shape(own[key])[axis]
     if own.keys() == {"w_i", "w_h", "b"}:
         return GRU(size("w_h", 0), update="replace")
@@ -263,7 +284,7 @@ def _cell_of(name: str, arrays: Mapping[str, Any], one_bias: bool) -> Any:
         return Embed(*np.shape(own["embeddings"]))
     raise ValueError(
         f"`{name}` is none of {', '.join(_NAMES.values())}: it holds "
-        f"{', '.join(own) or 'nothing'}; give `cell`, or `names`"
+        f"{', '.join(own) or 'nothing'}; give `cell`"
     )
 
 

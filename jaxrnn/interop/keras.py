@@ -6,27 +6,12 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.cells import GRU, LSTM, Dense, Dropout, Elman, Embed, LSTMCarry, Map
-from jaxrnn.combine import Bidirectional, Stack
-from jaxrnn.interop.gates import Stored, Table, as_jax
+from jaxrnn.combine import Stack
+from jaxrnn.interop.gates import Stored, Table, as_jax, check_params
+from jaxrnn.interop.keras_layers import cells_of, layers_of
 from jaxrnn.interop.layers import Arrays, Format, carries, carry_of, leaves
-from jaxrnn.interop.same import refuse, with_two_biases, with_update
+from jaxrnn.interop.same import check_equations, refuse, with_two_biases, with_update
 from jaxrnn.typing import PyTree
-
-_RECURRENT: dict[str, Any] = {"LSTM": LSTM, "GRU": GRU, "SimpleRNN": Elman}
-_FUNCTIONS = {
-    "tanh": "tanh",
-    "relu": "relu",
-    "sigmoid": "sigmoid",
-    "linear": "identity",
-}
-_GATES = _FUNCTIONS | {"hard_sigmoid": "hard_sigmoid"}
-_MERGES = {"concat": "concat", "sum": "sum", "ave": "average"}
-# What a recurrent layer must be set to, where our cells know nothing else.
-_PLAIN = {
-    "go_backwards": False,
-    "dropout": 0.0,
-    "recurrent_dropout": 0.0,
-}
 
 
 def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
@@ -44,7 +29,8 @@ def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
       bias [2, 3H]                 bias, recurrent_bias; 0 with use_bias=False
 
     `return_sequences` is no part of a cell: `unroll` returns every output, and the last
-    one in the carry.
+    one in the carry. Of both directions the last states are those of both carries,
+    which no later layer of a `Stack` reads: inside a Sequential it is refused.
 
     Args:
       foreign: a layer that has been built, or a model.
@@ -55,13 +41,14 @@ def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
       `(cell, params)`.
 
     Raises:
-      ValueError: for layers and options that have no counterpart, naming them; for
-        weights that are missing, too many or misshapen; for two biases where `cell`
-        holds one, unless `sum_biases`.
+      TypeError: for what is neither a layer nor a `Sequential`.
+      ValueError: for layers and options that have no counterpart, or that `cell` has
+        not, naming them; for weights that are missing, too many or misshapen; for two
+        biases where `cell` holds one, unless `sum_biases`.
     """
     cells, arrays = [], []
-    for layer in _layers(foreign):
-        found = _cells_of(layer, one_bias=sum_biases)
+    for layer in layers_of(foreign):
+        found = cells_of(layer, one_bias=sum_biases)
         cells += found
         arrays += [_weights(layer), *[{}] * (len(found) - 1)]
     if len(cells) == 1:
@@ -74,6 +61,7 @@ def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
             for name, array in own.items()
         }
     cell = whole if cell is None else cell
+    check_equations(cell, whole)
     return cell, _format().read(cell, _inputs(named), named, sum_biases=sum_biases)
 
 
@@ -90,8 +78,10 @@ def write(cell: Cell, params: PyTree) -> list[np.ndarray]:
       A list of arrays, for a layer or a model with biases.
 
     Raises:
-      ValueError: for what Keras has no counterpart of, naming it.
+      ValueError: for what Keras has no counterpart of, naming it; for parameters of
+        another cell, with every difference.
     """
+    check_params(cell, params)
     return list(_format().write(cell, params).values())
 
 
@@ -185,71 +175,6 @@ def _unpack(cell: Any, arrays: Arrays) -> Arrays:
     if arrays.get("bias", np.zeros(0)).ndim < 2:
         return arrays
     return arrays | dict(zip(("bias", "recurrent_bias"), arrays["bias"], strict=True))
-
-
-def _layers(foreign: Any) -> list[Any]:
-    """The layers of a Sequential that do anything; a layer as it is."""
-    if type(foreign).__name__ != "Sequential":
-        return [foreign]
-    return [layer for layer in foreign.layers if type(layer).__name__ != "InputLayer"]
-
-
-def _cells_of(layer: Any, *, one_bias: bool) -> list[Cell]:
-    """What a layer is; a `Dense` with an activation is two."""
-    kind = type(layer).__name__
-    if kind in _RECURRENT:
-        return [_recurrent(layer, one_bias=one_bias)]
-    if kind == "Bidirectional":
-        if layer.merge_mode not in _MERGES:
-            raise ValueError(
-                f"`merge_mode={layer.merge_mode!r}` of `{layer.name}` has no "
-                "counterpart"
-            )
-        forward = _recurrent(layer.forward_layer, one_bias=one_bias)
-        backward = _recurrent(layer.backward_layer, one_bias=one_bias, backwards=True)
-        return [Bidirectional(forward, backward, _MERGES[layer.merge_mode])]
-    if kind == "Embedding":
-        return [Embed(layer.input_dim, layer.output_dim)]
-    if kind == "Dropout":
-        return [Dropout(layer.rate)]
-    if kind == "Dense":
-        function = _function(layer, _FUNCTIONS | {"softmax": "softmax"})
-        after = [] if function == "identity" else [Map(function)]
-        return [Dense(layer.units), *after]
-    raise ValueError(
-        f"`{layer.name}`, a layer of the kind {kind}, has no counterpart: known are "
-        f"{', '.join(_RECURRENT)}, Bidirectional, Embedding, Dropout, Dense and a "
-        "Sequential of them"
-    )
-
-
-def _recurrent(layer: Any, *, one_bias: bool, backwards: bool = False) -> Cell:
-    kind, config = type(layer).__name__, layer.get_config()
-    if kind not in _RECURRENT:
-        raise ValueError(
-            f"`{layer.name}`, a layer of the kind {kind}, has no counterpart"
-        )
-    plain = _PLAIN | {"go_backwards": backwards}
-    wrong = [name for name, value in plain.items() if config.get(name, value) != value]
-    if wrong:
-        said = ", ".join(f"`{name}={config[name]!r}`" for name in wrong)
-        raise ValueError(f"{said} of `{layer.name}` has no counterpart")
-    options: dict[str, Any] = {"activation": _function(layer, _FUNCTIONS)}
-    if kind != "SimpleRNN":
-        gates = _function(layer, _GATES, "recurrent_activation")
-        options["gate_activation"] = gates
-    if kind == "GRU":
-        after = config["reset_after"]
-        options["reset"] = "after" if after else "before"
-        options["recurrent_bias"] = after and not one_bias
-    return _RECURRENT[kind](layer.units, **options)
-
-
-def _function(layer: Any, known: dict[str, str], option: str = "activation") -> str:
-    name = layer.get_config()[option]
-    if name not in known:
-        raise ValueError(f"`{option}={name!r}` of `{layer.name}` has no counterpart")
-    return known[name]
 
 
 def _weights(layer: Any) -> Arrays:

@@ -7,12 +7,18 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.cell import Cell
+from jaxrnn.combine import Bidirectional, Stack
 from jaxrnn.interop.gates import gates_of
 from jaxrnn.typing import PyTree
 
 # The fields that tell how a cell starts; the others stand in its equations.
-_START = ("bias_init", "chrono", "forget_bias", "kernel_init", "recurrent_init")
+_START = (
+    *("bias_init", "chrono", "embedding_init", "forget_bias", "kernel_init"),
+    "recurrent_init",
+)
 _ANY = (*_START, "hidden_size", "dtype", "param_dtype")
+# Those in which the same equations may be written in more than one way.
+_CONVENTIONS = ("forget_offset", "recurrent_bias", "update")
 
 
 def refuse(cell: Cell, place: str, allowed: Collection[str] = (), **must: Any) -> None:
@@ -37,6 +43,42 @@ def refuse(cell: Cell, place: str, allowed: Collection[str] = (), **must: Any) -
         raise ValueError(
             f"{place} has no counterpart of {', '.join(unknown)} of {cell}"
         )
+
+
+def refuse_directions(cell: Cell, place: str) -> None:
+    """Raise for both directions, at any level, where `place` has one alone.
+
+    Example:
+      >>> import jaxrnn as jr
+      >>> refuse_directions(jr.Stack(jr.Bidirectional(jr.LSTM(4))), "Haiku")
+      Traceback (most recent call last):
+      ValueError: Haiku has no counterpart of Bidirectional(LSTM(4), backward=LSTM(4))
+    """
+    if isinstance(cell, Bidirectional):
+        raise ValueError(f"{place} has no counterpart of {cell}")
+    for layer in cell.cells if isinstance(cell, Stack) else ():
+        refuse_directions(layer, place)
+
+
+def check_equations(cell: Cell, found: Cell) -> None:
+    """Raise unless a cell that was given has the equations of the module's own.
+
+    Args:
+      cell: what the module is to be read as.
+      found: what it is.
+
+    Raises:
+      ValueError: naming both.
+
+    Example:
+      >>> import jaxrnn as jr
+      >>> check_equations(jr.GRU(4, update="replace"), jr.GRU(4))
+      >>> check_equations(jr.Elman(4), jr.Elman(4, "relu"))
+      Traceback (most recent call last):
+      ValueError: the module is Elman(4, activation='relu'), which has no ...
+    """
+    if not alike(cell, found, but=_CONVENTIONS):
+        raise ValueError(f"the module is {found}, which has no counterpart of {cell}")
 
 
 def with_update(cell: Any, params: PyTree, update: str) -> tuple[Any, PyTree]:
@@ -127,19 +169,26 @@ def with_forget_offset(cell: Any, params: PyTree, offset: float) -> tuple[Any, P
     return cell.replace(forget_offset=offset), changed
 
 
-def alike(one: Any, other: Any) -> bool:
+def alike(one: Any, other: Any, *, but: Collection[str] = ()) -> bool:
     """Whether two cells have the same equations and sizes, however they start.
+
+    Args:
+      one: a cell.
+      other: another.
+      but: fields that may differ, in the cells inside too.
 
     Example:
       >>> import jaxrnn as jr
       >>> alike(jr.TorchLSTM(4), jr.LSTM(4, recurrent_bias=True))
       True
     """
-    if type(one) is not type(other):
-        return False
-    for field in dataclasses.fields(one):
-        a, b = getattr(one, field.name), getattr(other, field.name)
-        same = alike(a, b) if isinstance(a, Cell) else a == b
-        if not same and field.name not in _START:
-            return False
-    return True
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(alike(a, b, but=but) for a, b in pairs)
+    if not isinstance(one, Cell) or type(one) is not type(other):
+        return one == other
+    return all(
+        alike(getattr(one, field.name), getattr(other, field.name), but=but)
+        for field in dataclasses.fields(one)
+        if field.name not in (*_START, "dtype", "param_dtype", *but)
+    )

@@ -6,15 +6,14 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.cell import Cell
-from jaxrnn.cells import GRU, LSTM, Dense, Dropout, Elman, Embed, LSTMCarry
+from jaxrnn.cells import GRU, LSTM, Dense, Dropout, Embed, LSTMCarry
 from jaxrnn.checks import kind
-from jaxrnn.combine import Bidirectional, Stack
-from jaxrnn.interop.gates import Stored, Table, as_jax
-from jaxrnn.interop.layers import Format, Place, carries, carry_of
-from jaxrnn.interop.same import alike, refuse, with_two_biases, with_update
+from jaxrnn.combine import Stack
+from jaxrnn.interop.gates import Stored, Table, as_jax, check_params
+from jaxrnn.interop.layers import Format, Place, carries, carry_of, leaves
+from jaxrnn.interop.same import check_equations, with_two_biases, with_update
+from jaxrnn.interop.torch_modules import GATES, cell_of, check_layers
 from jaxrnn.typing import PyTree
-
-_GATES = {LSTM: "ifgo", GRU: "rzn", Elman: ""}
 
 
 def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
@@ -42,7 +41,8 @@ def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
 
     Raises:
       ValueError: for weights that are missing, too many, misshapen or not floating,
-        naming each; for two biases where `cell` holds one, unless `sum_biases`.
+        naming each; for two biases where `cell` holds one, unless `sum_biases`; for
+        options of a module that have no counterpart, or that `cell` has not.
 
     Example:
       >>> import jaxrnn as jr
@@ -54,15 +54,19 @@ def read(foreign: Any, cell: Any = None, *, sum_biases: bool = False) -> Any:
     """
     arrays = {name: _array(value) for name, value in _state(foreign).items()}
     biased = any("bias" in name for name in arrays)
-    if cell is None:
-        cell = _cell_of(foreign, arrays, two_biases=biased and not sum_biases)
-    _check_layers(cell)
+    if cell is None or not isinstance(foreign, Mapping):
+        found = cell_of(foreign, arrays, two_biases=biased and not sum_biases)
+        cell = found if cell is None else cell
+        check_equations(cell, found)
     one_cell = "weight_hh" in arrays or "weight_ih" in arrays
+    check_layers(cell, one_cell)
     form = _format(cell, biased=biased, one_cell=one_cell)
     return cell, form.read(cell, _inputs(arrays), arrays, sum_biases=sum_biases)
 
 
-def write(cell: Cell, params: PyTree, *, bias: bool = True) -> dict[str, Any]:
+def write(
+    cell: Cell, params: PyTree, *, bias: bool = True, one_cell: bool = False
+) -> dict[str, Any]:
     """A cell's parameters as torch's `state_dict`: the inverse of `read`.
 
     Args:
@@ -71,6 +75,8 @@ def write(cell: Cell, params: PyTree, *, bias: bool = True) -> dict[str, Any]:
         that holds one is 0.
       params: its parameters.
       bias: False for a module without biases; those of the cell must then be 0.
+      one_cell: whether they are for an `nn.LSTMCell`, `nn.GRUCell` or `nn.RNNCell`,
+        whose weights are named without a layer.
 
     Returns:
       A dict of tensors for `load_state_dict`.
@@ -78,45 +84,75 @@ def write(cell: Cell, params: PyTree, *, bias: bool = True) -> dict[str, Any]:
     Raises:
       ValueError: for what torch has no counterpart of, naming it.
     """
-    _check_layers(cell)
-    arrays = _format(cell, biased=bias).write(cell, params)
+    check_layers(cell, one_cell)
+    check_params(cell, params)
+    arrays = _format(cell, biased=bias, one_cell=one_cell).write(cell, params)
     return {name: _tensor(array) for name, array in arrays.items()}
 
 
-def read_carry(cell: Cell, foreign: Any) -> PyTree:
+def read_carry(cell: Cell, foreign: Any, *, one_cell: bool = False) -> PyTree:
     """The carry from torch's `h_n`, or from `(h_n, c_n)` of an LSTM.
 
     Args:
       cell: the model.
-      foreign: tensors `[layers * directions, B, H]`.
+      foreign: tensors `[layers * directions, *batch, H]`.
+      one_cell: whether they are of an `nn.LSTMCell` or the like: `[*batch, H]`.
 
     Returns:
       The carry of `cell`.
 
     Raises:
-      ValueError: for another number of states than the cell has.
+      ValueError: for other states than the cell has: their number, kind or sizes.
     """
-    if not isinstance(foreign, tuple):
-        return carry_of(cell, [as_jax(h, "h") for h in _array(foreign)])
-    pairs = zip(*map(_array, foreign), strict=True)
-    return carry_of(cell, [LSTMCarry(as_jax(h, "h"), as_jax(c, "c")) for h, c in pairs])
+    kinds = [leaf for _, leaf, _ in leaves(cell) if leaf.has_memory]
+    pair = all(isinstance(leaf, LSTM) for leaf in kinds)
+    if pair != isinstance(foreign, tuple | list) or (pair and len(foreign) != 2):
+        wanted = "a pair, h and c," if pair else "one tensor, h,"
+        raise ValueError(f"`foreign` must be {wanted} for {cell}, got {kind(foreign)}")
+    states = [_array(state) for state in (foreign if pair else (foreign,))]
+    states = [state[None] for state in states] if one_cell else states
+    for state in states:
+        if len(state) != len(kinds):
+            raise ValueError(
+                f"`foreign` must hold {len(kinds)} states for {cell}, got {len(state)}"
+            )
+    parts = [
+        [_state_of(leaf, *named) for named in zip("hc", own, strict=False)]
+        for leaf, *own in zip(kinds, *states, strict=True)
+    ]
+    return carry_of(cell, [LSTMCarry(*part) if pair else part[0] for part in parts])
 
 
-def write_carry(cell: Cell, carry: PyTree) -> Any:
+def write_carry(cell: Cell, carry: PyTree, *, one_cell: bool = False) -> Any:
     """A carry as torch's `h_0`, or as `(h_0, c_0)` of an LSTM.
 
     Args:
       cell: the model.
       carry: its carry.
+      one_cell: whether they are for an `nn.LSTMCell` or the like: `[*batch, H]`.
 
     Returns:
-      Tensors `[layers * directions, B, H]`.
+      Tensors `[layers * directions, *batch, H]`.
     """
     parts = carries(cell, carry)
-    stacked = lambda arrays: _tensor(np.stack([np.asarray(a) for a in arrays]))
+    if one_cell and len(parts) != 1:
+        raise ValueError(f"a cell of torch is one LSTM, GRU or Elman, got {cell}")
+    joined = (lambda arrays: arrays[0]) if one_cell else np.stack
+    stacked = lambda arrays: _tensor(joined([np.asarray(a) for a in arrays]))
     if isinstance(parts[0], LSTMCarry):
         return stacked([p.hidden for p in parts]), stacked([p.cell for p in parts])
     return stacked(parts)
+
+
+def _state_of(leaf: Any, name: str, state: Any) -> Any:
+    """One state of one cell, `[H]` or `[B, H]`, if it is of its size."""
+    small = getattr(leaf, "projection_size", None) if name == "h" else None
+    size = small or leaf.hidden_size
+    if np.ndim(state) not in (1, 2) or state.shape[-1] != size:
+        raise ValueError(
+            f"`{name}` of {leaf} must be [{size}] or [B, {size}], got {kind(state)}"
+        )
+    return as_jax(state, name)
 
 
 def _format(cell: Cell, *, biased: bool, one_cell: bool = False) -> Format:
@@ -147,7 +183,7 @@ def _table(cell: Cell, biased: bool) -> Table:
         return both if biased else {"kernel": both["kernel"]}
     if isinstance(cell, Dropout):
         return {}
-    gates = _GATES[type(cell)]
+    gates = GATES[type(cell)]
     biases = {
         "bias": Stored("bias_ih", gates),
         "recurrent_bias": Stored("bias_hh", gates),
@@ -158,73 +194,6 @@ def _table(cell: Cell, biased: bool) -> Table:
         **(biases if biased else {}),
         "projection_kernel": Stored("weight_hr", transposed=True),
     }
-
-
-def _check_layers(cell: Cell) -> None:
-    """Raise for what is neither one of torch's modules nor a part of one."""
-    if isinstance(cell, Dense | Embed):
-        return
-    whole = cell.cells if isinstance(cell, Stack) else (cell,)
-    layers = [layer for layer in whole if not isinstance(layer, Dropout)]
-    for layer in layers:
-        if getattr(layer, "merge", "concat") != "concat":
-            raise ValueError(f"torch has no counterpart of `merge` of {layer}")
-        cells: list[Any] = [layer]
-        if isinstance(layer, Bidirectional):
-            cells = [layer.forward, layer.backward]
-        for leaf in cells:
-            _check_cell(leaf)
-        if not all(alike(leaf, cells[0]) for leaf in cells):
-            raise ValueError(f"torch's directions are of one kind, got {layer}")
-        if not alike(layer, layers[0]):
-            raise ValueError(
-                f"torch's layers are of one kind, got {layers[0]} and {layer}: write "
-                "them one by one"
-            )
-
-
-def _check_cell(cell: Any) -> None:
-    if type(cell) not in _GATES:
-        raise ValueError(f"torch has no counterpart of {cell}")
-    known: tuple[str, ...] = ("recurrent_bias", "projection_size", "update")
-    if getattr(cell, "activation", "tanh") == "relu" and isinstance(cell, Elman):
-        known = (*known, "activation")
-    refuse(cell, "torch", known, reset="after")
-
-
-def _cell_of(foreign: Any, arrays: Mapping[str, Any], *, two_biases: bool) -> Cell:
-    """What a module is, as far as its weights and its attributes tell."""
-    if type(foreign).__name__ == "Linear":
-        return Dense(len(arrays["weight"]))
-    if type(foreign).__name__ == "Embedding":
-        return Embed(*arrays["weight"].shape)
-    suffix = "" if "weight_hh" in arrays else "_l0"
-    both: Any = [arrays.get(f"weight_{name}{suffix}") for name in ("hh", "hr")]
-    U, P = both
-    H = np.shape(U if P is None else P)[-1:] or (0,)
-    gates = np.shape(U)[0] / H[0] if np.ndim(U) == 2 and H[0] else 0
-    make = {4: LSTM, 3: GRU, 1: Elman}.get(gates)  # type: ignore[call-overload]
-    if make is None:
-        found = "nothing" if U is None else kind(U)
-        raise ValueError(
-            f"`weight_hh{suffix}` must be a matrix of 4H, 3H or H rows, as of an LSTM, "
-            f"a GRU or an RNN, got {found}; of a larger model give the weights of that "
-            "part, by their names there"
-        )
-    options: dict[str, Any] = {"recurrent_bias": two_biases}
-    relu = getattr(foreign, "nonlinearity", "tanh") == "relu"
-    options |= {"activation": "relu"} if make is Elman and relu else {}
-    options |= {"reset": "after"} if make is GRU else {}
-    options |= {"projection_size": len(P)} if P is not None else {}
-    layer = make(H[0], **options)
-    if any(name.endswith("_reverse") for name in arrays):
-        layer = Bidirectional(layer)
-    rate = getattr(foreign, "dropout", 0.0)
-    between = (Dropout(rate),) if rate else ()
-    layers = (layer,)
-    while f"weight_hh_l{sum(part.has_memory for part in layers)}" in arrays:
-        layers = (*layers, *between, layer)
-    return layer if len(layers) == 1 else Stack(*layers)
 
 
 def _inputs(arrays: Mapping[str, Any]) -> int:
@@ -240,7 +209,11 @@ def _state(foreign: Any) -> Mapping[str, Any]:
         raise TypeError(
             f"`foreign` must be a torch module or a state_dict, got {kind(foreign)}"
         )
-    return foreign if isinstance(foreign, Mapping) else foreign.state_dict()
+    weights = foreign if isinstance(foreign, Mapping) else foreign.state_dict()
+    odd = [name for name in weights if not isinstance(name, str)]
+    if odd:
+        raise TypeError(f"the names of a state_dict must be strings, got {odd[0]!r}")
+    return weights
 
 
 def _array(value: Any) -> Any:

@@ -42,6 +42,25 @@ def model_of(name, attributes, arrays, opset=14):
     return helper.make_model(graph, opset_imports=imports, ir_version=version)
 
 
+def graph(nodes, given, made, constants, opset=14):
+    """A model of several nodes, each `(operator, inputs, outputs, attributes)`."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    value = lambda name, shape, kind=TensorProto.FLOAT: helper.make_tensor_value_info(
+        name, kind, shape
+    )
+    body = helper.make_graph(
+        [helper.make_node(op, i, o, **a) for op, i, o, a in nodes],
+        "graph",
+        [value(*entry) for entry in given],
+        [value(name, None) for name in made],
+        [numpy_helper.from_array(np.asarray(a), k) for k, a in constants.items()],
+    )
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("com.microsoft", 1)]
+    version = helper.find_min_ir_version_for(imports[:1])
+    return helper.make_model(body, opset_imports=imports, ir_version=version)
+
+
 def by_unroll(model, arrays, layout=0):
     """Y, Y_h and, of an LSTM, Y_c, in ONNX's shapes, by what `read` made of a model."""
     cell, params = ours.read(model)

@@ -8,7 +8,7 @@ import pytest
 
 import jaxrnn as jr
 from interop.peers import keras_peer
-from interop.weights import H, N, normal, torch_weights
+from interop.weights import H, N, normal, params_of, torch_weights
 from laws.harness import close, same_bits
 
 rng = np.random.default_rng(0)
@@ -107,6 +107,30 @@ def test_what_torch_has_no_counterpart_of_is_named(cell, message):
     assert message in str(caught.value)
 
 
+@pytest.mark.parametrize("name", ["torch", "keras", "flax", "haiku", "equinox", "onnx"])
+def test_parameters_of_another_cell_are_refused_with_every_difference(name):
+    cell, into = jr.GRU(H, "after"), ()
+    if name == "haiku":
+        cell = jr.GRU(H, update="replace")
+    if name == "flax":
+        into = (pytest.importorskip("flax.linen").GRUCell(H),)
+    if name == "onnx":
+        pytest.importorskip("onnx")
+    params = {"kernel": normal(N, 9), "bias": np.arange(15), "more": normal(2)}
+    with pytest.raises(ValueError) as caught:
+        getattr(interop, name).write(cell, params, *into)
+    head, *lines = str(caught.value).splitlines()
+    assert head == f"the parameters do not fit {cell}:"
+    second = ["  recurrent_bias: expected float32[5], got nothing"]
+    assert sorted(lines) == [
+        "  bias: expected float32[15], got int64[15]",
+        "  kernel: expected float32[3, 15], got float32[3, 9]",
+        "  more: expected nothing, got float32[2]",
+        *(second if cell.reset == "after" else []),
+        "  recurrent_kernel: expected float32[5, 15], got nothing",
+    ]
+
+
 def test_states_of_another_number_are_refused():
     cell = jr.Stack(jr.GRU(H), jr.GRU(H))
     with pytest.raises(ValueError, match=r"must hold 2 states for Stack.*, got 3$"):
@@ -145,7 +169,8 @@ def test_haikus_modules_are_layers_in_the_order_of_their_names():
 
 def test_an_lstm_of_ours_goes_to_haiku_without_haikus_offset():
     cell = jr.LSTM(H)
-    params = cell.init(jax.random.key(0), N)
+    params = params_of(cell, N)
+    params["bias"] = np.repeat(np.float32([0, 1, 0, 0]), H)  # i, f, o, g
     written = interop.haiku.write(cell, params)
     assert not np.any(written["lstm/linear"]["b"])
     same_bits(interop.haiku.read(written, cell)[1], params)

@@ -1,7 +1,10 @@
 """`jaxrnn convert`: files of others in, a file of ours out."""
 
+import json
 import os
 import pickle
+import sys
+import zipfile
 
 import jax
 import numpy as np
@@ -66,6 +69,78 @@ def test_what_is_no_such_file_is_told(tmp_path, capsys):
     assert said == "bad.safetensors: no safetensors file, or cut short or damaged"
 
 
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["torch.safetensors", ""], "OUT must be the name of a file, got ''"),
+        (["torch.safetensors", "./torch.safetensors"], "OUT is FILE, which stays"),
+        (["torch.safetensors", "link.safetensors"], "OUT is FILE, which stays"),
+        (["torch.safetensors", "folder"], "folder: Is a directory"),
+        (["torch.safetensors", "pipe"], "pipe: Is no regular file"),
+        (["torch.safetensors", "none/ours"], "none/ours: No such file or directory"),
+        (["torch.safetensors", "text.pt/ours"], "text.pt/ours: Not a directory"),
+        (["some.keras", "ours", "--prefix=a."], "--prefix is of a state_dict"),
+        (["some.onnx", "ours", "--prefix=a."], "--prefix is of a state_dict"),
+        (["some.onnx", "ours", "--sum-biases"], "--sum-biases is of a model of torch"),
+        (["odd.safetensors", "ours"], "'w' is of the dtype F8_E4M3, which JAX has not"),
+        (["text.keras", "ours"], "text.keras: no .keras file, or cut short or damaged"),
+        (["bare.keras", "ours"], "bare.keras: no .keras file, or cut short or damaged"),
+        (["folder.keras", "ours"], "folder.keras: Is a directory"),
+        (["none.keras", "ours"], "none.keras: No such file or directory"),
+    ],
+)
+def test_words_and_files_that_are_wrong(words, message, tmp_path, capsys):
+    weights = torch_weights()
+    save_file(weights, "torch.safetensors")
+    before = (tmp_path / "torch.safetensors").read_bytes()
+    os.symlink("torch.safetensors", "link.safetensors")
+    os.mkfifo("pipe")
+    for name in ("folder", "folder.keras"):
+        (tmp_path / name).mkdir()
+    for name in ("text.pt", "text.keras"):
+        (tmp_path / name).write_text("not one")
+    with zipfile.ZipFile("bare.keras", "w") as file:
+        file.writestr("other.json", "{}")
+    header = b'{"w":{"dtype":"F8_E4M3","shape":[1],"data_offsets":[0,1]}}'
+    odd = len(header).to_bytes(8, "little") + header + b"\0"
+    (tmp_path / "odd.safetensors").write_bytes(odd)
+    assert message in complaint(capsys, *words)
+    assert (tmp_path / "torch.safetensors").read_bytes() == before
+    assert not list(tmp_path.rglob("*.tmp"))
+
+
+def test_a_link_stays_one(tmp_path):
+    save_file(torch_weights(), "torch.safetensors")
+    (tmp_path / "far").mkdir()
+    os.symlink("far/model", "ours")
+    assert main(["convert", "torch.safetensors", "ours"]) == 0
+    assert os.path.islink("ours") and jr.load("far/model")[0].hidden_size == 5
+
+
+def test_bfloat16_is_read():
+    weights = {name: w.astype("bfloat16") for name, w in torch_weights().items()}
+    header, data = {}, b""
+    for name, w in weights.items():
+        ends = [len(data), len(data) + w.nbytes]
+        header[name] = {"dtype": "BF16", "shape": w.shape, "data_offsets": ends}
+        data += w.tobytes()
+    text = json.dumps(header).encode()
+    with open("half.safetensors", "wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text + data)
+    assert main(["convert", "half.safetensors", "ours"]) == 0
+    same_bits(jr.load("ours")[1], jr.interop.torch.read(weights)[1])
+
+
+@pytest.mark.parametrize("name", ["torch", "keras"])
+def test_a_missing_peer_names_the_extra(name, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    file = {"torch": "model.pt", "keras": "model.keras"}[name]
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("config.json", "{}")
+    assert complaint(capsys, file, "ours").endswith("pip install 'jaxrnn[parity]'")
+
+
 class Hostile:
     def __reduce__(self):
         return os.mkdir, ("run",)
@@ -79,7 +154,34 @@ def test_a_hostile_pickle_is_never_run(tmp_path, capsys):
     for name in ("plain.pt", "zip.pt"):
         said = complaint(capsys, name, "ours.safetensors")
         assert "torch loads without running code" in said
-    assert not (tmp_path / "run").exists() and not (tmp_path / "ours").exists()
+    assert not list(tmp_path.glob("run")) + list(tmp_path.glob("ours*"))
+
+
+@pytest.mark.parity
+def test_damaged_files_of_torch_are_told(tmp_path, capsys):
+    torch = pytest.importorskip("torch")
+    torch.save({0: torch.ones(2)}, "numbers.pt")
+    assert complaint(capsys, "numbers.pt", "ours") == (
+        "numbers.pt: the names of a state_dict must be strings, got 0"
+    )
+    assert complaint(capsys, "numbers.pt", "ours", "--prefix=a.").endswith("are 0")
+    whole = (tmp_path / "numbers.pt").read_bytes()
+    contents = {"empty": b"", "cut": whole[: len(whole) // 2], "text": b"not one"}
+    for name, content in contents.items():
+        (tmp_path / f"{name}.pt").write_bytes(content)
+        assert complaint(capsys, f"{name}.pt", "ours") == (
+            f"{name}.pt: not a state_dict that torch loads without running code of the "
+            "file's, or cut short or damaged"
+        )
+
+
+@pytest.mark.parity
+def test_damaged_files_of_keras_are_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    with zipfile.ZipFile("bad.keras", "w") as file:
+        file.writestr("config.json", "{}")
+    assert complaint(capsys, "bad.keras", "ours").startswith("bad.keras: not a model t")
+    assert os.environ.pop("KERAS_BACKEND") == "jax"
 
 
 @pytest.mark.parity

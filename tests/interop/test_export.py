@@ -13,7 +13,8 @@ from jaxrnn.interop import export
 
 pytest.importorskip("flatbuffers")
 
-MODEL = jr.Stack(
+SMALL = jr.Stack(jr.Embed(11, 4), jr.LSTM(5), jr.Dense(2))
+LARGE = jr.Stack(
     jr.Embed(11, 4),
     jr.LSTM(5),
     jr.LearnedCarry(jr.GRU(3)),
@@ -34,7 +35,7 @@ with zipfile.ZipFile(path) as archive:
         for name in ("start", "sequence", "step")
     )
 results = {}
-for number in "12":
+for number in given["numbers"]:
     xs, lengths = given["xs" + number], given["lengths" + number]
     carry, ys = sequence.call(start.call(lengths), xs, lengths)
     results["ys" + number] = ys
@@ -48,12 +49,20 @@ assert "jaxrnn" not in sys.modules
 """
 
 
-def test_a_process_without_the_library_runs_it(tmp_path, standard_promotion):
+@pytest.mark.parametrize(
+    "model, numbers",
+    [(SMALL, "1"), pytest.param(LARGE, "12", marks=pytest.mark.slow)],
+    ids=["small", "large"],
+)
+def test_a_process_without_the_library_runs_it(
+    model, numbers, tmp_path, standard_promotion
+):
     with jax.enable_x64(False):
-        params = MODEL.init(jax.random.key(0))
-        export.save(tmp_path / "model.zip", MODEL, params)
+        params = model.init(jax.random.key(0))
+        export.save(tmp_path / "model.zip", model, params)
         rng = np.random.default_rng(1)
         arrays = {
+            "numbers": list(numbers),
             "xs1": rng.integers(0, 11, (7, 4)).astype(np.int32),
             "lengths1": np.array([7, 0, 3, 5], np.int32),
             "xs2": rng.integers(0, 11, (5, 9)).astype(np.int32),
@@ -65,14 +74,26 @@ def test_a_process_without_the_library_runs_it(tmp_path, standard_promotion):
             [sys.executable, "-c", ELSEWHERE, *map(str, paths)], check=True, timeout=120
         )
         got = np.load(tmp_path / "out.npz")
-        for number in "12":
+        for number in numbers:
             xs, lengths = arrays[f"xs{number}"], arrays[f"lengths{number}"]
-            last, ys = jr.unroll(MODEL, params, xs, lengths=lengths)
+            last, ys = jr.unroll(model, params, xs, lengths=lengths)
             np.testing.assert_allclose(got[f"ys{number}"], ys, rtol=1e-5, atol=1e-6)
             np.testing.assert_allclose(
                 got[f"hidden{number}"], last[1].hidden, rtol=1e-5, atol=1e-6
             )
-        np.testing.assert_allclose(got["steps"], ys, rtol=1e-5, atol=1e-6)
+        real = np.arange(len(xs))[:, None, None] < lengths[:, None]
+        np.testing.assert_allclose(got["steps"] * real, ys, rtol=1e-5, atol=1e-6)
+
+
+def test_what_cannot_be_exported_is_told():
+    cell = jr.GRU(3)
+    with pytest.raises(ValueError, match=r"`input_size` is needed: the inputs of GRU"):
+        export.functions(cell, {})
+    cell = jr.Attend(jr.GRU(3), memory_size=2)
+    kinds = jax.eval_shape(lambda key: cell.init(key, 2), jax.random.key(0))
+    params = jax.tree.map(lambda a: np.ones(a.shape, a.dtype), kinds)
+    with pytest.raises(ValueError, match="`Attend` needs a memory: give `context="):
+        export.functions(cell, params, 2)
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import pytest
 from flax import linen, nnx
 
 import jaxrnn as jr
+from interop.weights import params_of
 from laws.case import Case, loop
 from laws.harness import close
 
@@ -23,9 +24,10 @@ pytestmark = pytest.mark.usefixtures("standard_promotion")
 
 @pytest.fixture(scope="module")
 def params():
-    return CELL.init(KEY, N)
+    return params_of(CELL, N)
 
 
+@pytest.mark.slow
 def test_a_cell_steps_inside_linens_rnn(params):
     layer = linen.RNN(flax.linen_module(CELL), return_carry=True, time_major=True)
     own = layer.init(KEY, XS)["params"]["cell"]["weights"]
@@ -34,6 +36,7 @@ def test_a_cell_steps_inside_linens_rnn(params):
     close(layer.apply(variables, XS), jr.unroll(CELL, params, XS))
 
 
+@pytest.mark.slow
 def test_a_cell_steps_inside_nnxs_rnn(params):
     layer = nnx.RNN(
         flax.nnx_module(CELL, params=params), return_carry=True, time_major=True
@@ -41,6 +44,7 @@ def test_a_cell_steps_inside_nnxs_rnn(params):
     close(layer(XS), jr.unroll(CELL, params, XS))
 
 
+@pytest.mark.slow
 def test_gradients_through_a_flax_module_are_those_of_the_cell(params):
     module = flax.linen_module(CELL)
     through = lambda p: module.apply({"params": {"weights": p}}, XS, method="unroll")[1]
@@ -55,6 +59,7 @@ def test_gradients_through_a_flax_module_are_those_of_the_cell(params):
         close(a, b)
 
 
+@pytest.mark.slow
 def test_both_directions_and_lengths_inside_a_flax_model():
     class Tagger(linen.Module):
         @linen.compact
@@ -78,6 +83,24 @@ def test_dropout_wants_a_key(params):
     assert np.any(run(dropout=KEY) != run())
 
 
+@pytest.mark.slow
+def test_an_nnx_module_draws_from_its_own_numbers(params):
+    module = flax.nnx_module(CELL, params=params, rngs=nnx.Rngs(0))
+    assert np.any(module.unroll(XS)[1] != module.unroll(XS)[1])
+    close(module.unroll(XS, key=KEY), jr.unroll(CELL, params, XS, key=KEY))
+    steps = nnx.RNN(module, time_major=True)
+    assert np.any(steps(XS) != steps(XS))
+    module.eval()
+    close(module.unroll(XS), jr.unroll(CELL, params, XS))
+    still = flax.nnx_module(CELL, params=params)
+    still.train()
+    with pytest.raises(ValueError, match="is in training, and has no noise to draw"):
+        still.unroll(XS)
+    with pytest.raises(ValueError, match="`rngs` or `params` must be given"):
+        flax.nnx_module(CELL, N)
+
+
+@pytest.mark.slow
 def test_a_learned_start_is_read_from_the_parameters():
     cell = jr.LearnedCarry(jr.GRU(H))
     layer = linen.RNN(flax.linen_module(cell), return_carry=True, time_major=True)
@@ -99,6 +122,7 @@ class Block(nnx.Module):
         return self.dropout(self.attention(x)).reshape(len(x), -1)
 
 
+WEIGHTS = {"kernel": np.ones((N, 2)), "bias": np.ones(2)}
 F64 = {"param_dtype": jnp.float64}
 MODULES = {
     "linen_dense": (linen.Dense(6, **F64), (N,)),
@@ -115,6 +139,7 @@ MODULES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module, size", MODULES.values(), ids=MODULES)
 def test_a_flax_module_obeys_the_laws(module, size):
     cell = jr.Stack(
@@ -146,6 +171,7 @@ def test_an_nnx_layer_starts_with_what_its_module_holds():
     np.testing.assert_array_equal(params["kernel"], module.kernel[...])
 
 
+@pytest.mark.slow
 def test_an_attention_blocks_dropout_draws_by_the_key():
     cell = as_cell(Block(nnx.Rngs(0)), input_ndim=2)
     params = cell.init(KEY, (3, 4))
@@ -157,9 +183,72 @@ def test_an_attention_blocks_dropout_draws_by_the_key():
     assert np.mean(np.asarray(noisy) == 0) > 0.3 and not np.any(np.asarray(still) == 0)
 
 
+class Noisy(linen.GRUCell):
+    def __call__(self, carry, x, deterministic=True):
+        return super().__call__(carry, x)
+
+
+class NoisyToo(nnx.GRUCell):
+    def __init__(self, *sizes, rngs):
+        super().__init__(*sizes, rngs=rngs)
+        self.dropout = nnx.Dropout(0.5, rngs=rngs)
+
+
+def test_a_recurrent_module_with_noise_is_refused_by_name():
+    for module in (Noisy(H), NoisyToo(N, H, rngs=nnx.Rngs(0))):
+        with pytest.raises(ValueError, match=r"^Noisy.* to be told `deterministic`"):
+            as_cell(module)
+
+
+@pytest.mark.slow
+def test_a_carry_may_be_an_image():
+    module = linen.ConvLSTMCell(2, (3, 3), **F64)
+    with pytest.raises(ValueError, match="`input_ndim` must be 3 for ConvLSTMCell, go"):
+        as_cell(module)
+    cell = as_cell(module, input_ndim=3)
+    xs = rng.normal(size=(T, B, 5, 4, 1))
+    params = cell.init(KEY, (5, 4, 1))
+    layer = linen.RNN(module, time_major=True)
+    close(jr.unroll(cell, params, xs)[1], layer.apply({"params": {"cell": params}}, xs))
+
+
+def twice(x):
+    return x + x
+
+
+def test_functions_are_known_by_themselves_and_not_by_their_names():
+    def relu(x):
+        return x
+
+    read = lambda function: flax.read(
+        linen.Sequential([linen.Dense(2), function]), {"params": {"layers_0": WEIGHTS}}
+    )[0]
+    assert read(linen.relu).cells[1] == jr.Map("relu")
+    assert read(twice).cells[1] == jr.Map(twice)
+    for function in (relu, lambda x: x):
+        with pytest.raises(ValueError, match="in a Sequential has no counterpart: giv"):
+            read(function)
+
+
+def test_other_merges_are_refused():
+    def _concatenate(a, b):
+        return a
+
+    side = lambda: linen.RNN(linen.GRUCell(H))
+    with pytest.raises(ValueError, match="`merge_fn=_concatenate` of Bidirectional"):
+        flax.read(linen.Bidirectional(side(), side(), merge_fn=_concatenate), {})
+    sums = jr.Bidirectional(jr.GRU(H, "after"), merge="sum")
+    params = params_of(sums, N)
+    module = linen.Bidirectional(side(), side())
+    with pytest.raises(ValueError, match=r"^the module is Bidirectional"):
+        flax.write(sums, params, into=module)
+
+
 def test_other_state_is_refused_by_name():
     with pytest.raises(ValueError, match=r"^BatchNorm keeps `batch_stats` beside"):
         as_cell(linen.BatchNorm(use_running_average=True)).init(KEY, N)
+    with pytest.raises(ValueError, match=r"^BatchNorm keeps `BatchStat` beside"):
+        as_cell(nnx.BatchNorm(N, rngs=nnx.Rngs(0))).init(KEY, N)
     with pytest.raises(TypeError, match="must be a module of Flax, got object"):
         as_cell(object())
 
@@ -180,10 +269,10 @@ def test_what_has_no_counterpart_is_named(module, message):
 
 
 def test_a_module_takes_only_its_own_weights():
-    params = jr.LSTM(H, peepholes=True).init(KEY, N)
+    params = params_of(jr.LSTM(H, peepholes=True), N)
     with pytest.raises(ValueError, match=r"^the module is LSTM.5., which has no"):
         flax.write(jr.LSTM(H, peepholes=True), params, into=linen.LSTMCell(H))
     gru = jr.GRU(H, "after")
-    params = jax.tree.map(lambda a: a + 1, gru.init(KEY, N))
+    params = params_of(gru, N)
     with pytest.raises(ValueError, match=r"^`recurrent_bias` of .* has no counterpart"):
         flax.write(gru, params, into=nnx.GRUCell(N, H, rngs=nnx.Rngs(0)))

@@ -33,9 +33,7 @@ def attributes_of(node):
     return attributes(node)
 
 
-def test_all_published_cases_pass():
-    cases = published()
-    assert len(cases) == 18
+def pass_(cases):
     for name, node, inputs, outputs in cases:
         stated = attributes_of(node)
         given = [key for key in node.input if key]
@@ -47,6 +45,26 @@ def test_all_published_cases_pass():
             np.testing.assert_allclose(
                 value, expected, rtol=1e-5, atol=1e-6, err_msg=name
             )
+
+
+def test_published_cases_pass():
+    cases = published()
+    assert len(cases) == 18
+    pass_(chosen(cases, slice(2)))
+
+
+@pytest.mark.slow
+def test_the_other_published_cases_pass():
+    pass_(chosen(published(), slice(2, None)))
+
+
+def chosen(cases, part):
+    """Of the cases of each operator those."""
+    return [
+        case
+        for operator in ("LSTM", "GRU", "RNN")
+        for case in [c for c in cases if c[1].op_type == operator][part]
+    ]
 
 
 def agree(seeds):
@@ -61,13 +79,13 @@ def agree(seeds):
             )
 
 
-def test_random_nodes_equal_the_equations():
-    agree(range(3))
+def test_a_random_node_equals_the_equations():
+    agree(range(1))
 
 
 @pytest.mark.slow
 def test_more_random_nodes_equal_the_equations():
-    agree(range(3, 100))
+    agree(range(1, 100))
 
 
 def test_onnxruntime_agrees_where_it_knows_the_attributes():

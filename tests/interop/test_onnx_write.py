@@ -69,7 +69,7 @@ def inputs(cell, T, B):
     return rng.normal(size=(T, B, 3)).astype(np.float32)
 
 
-QUICK = ("lstm_all", "layers")
+QUICK = ("layers",)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,17 @@ def test_lengths_and_states_are_inputs_and_outputs():
 
 # Written with the update turned round, and without what does nothing.
 OTHERWISE = ("gru", "layers", "one_hot")
+BACK = ("lstm_all", "lstm_clipped", "gru_after_one", "both_directions")
 
 
-@pytest.mark.parametrize("name", [name for name in CELLS if name not in OTHERWISE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        n if n in BACK else pytest.param(n, marks=pytest.mark.slow)
+        for n in CELLS
+        if n not in OTHERWISE
+    ],
+)
 def test_what_is_read_back_is_the_same(name):
     cell = CELLS[name]
     params = trained(cell)
@@ -149,6 +157,11 @@ def test_lengths_are_read_back():
         jax.tree.map(np.testing.assert_array_equal, weights, params)
 
 
+def test_functions_known_by_name_come_back_by_it():
+    cell = jr.GRU(2, gate_activation="hard_sigmoid")  # 1/6 is no number of float32
+    assert interop.read(interop.write(cell, trained(cell)))[0] == cell
+
+
 @pytest.mark.slow
 def test_trained_models_continue_alike():
     cell = jr.Stack(jr.Embed(11, 4), jr.LSTM(5, recurrent_bias=True), jr.Dense(11))
@@ -159,6 +172,46 @@ def test_trained_models_continue_alike():
         jax.tree.map(lambda a, g: a - g / 8, p, jax.grad(loss)(p, c)), c
     )
     assert next_loss(same, weights) == next_loss(cell, params)
+
+
+def test_states_of_both_directions_are_a_pair_of_any_kind():
+    cell = jr.Bidirectional(jr.LSTM(3), jr.LearnedCarry(jr.LSTM(3)))
+    states = [np.ones((2, 4, 3)), np.zeros((2, 4, 3))]
+    carry = interop.read_carry(cell, states)
+    assert carry.backward.hidden.shape == (4, 3)
+    jax.tree.map(
+        np.testing.assert_array_equal, interop.write_carry(cell, carry), (*states,)
+    )
+
+
+@pytest.mark.parametrize(
+    "cell, states, words",
+    [
+        (
+            jr.LSTM(3),
+            np.ones((1, 4, 3)),
+            r"`states` of LSTM\(3\) must be a pair, h and c",
+        ),
+        (jr.GRU(3), np.ones((4, 3)), r"of shape \[1, B, 3\], got \[4, 3\]"),
+        (jr.Bidirectional(jr.GRU(3)), np.ones((1, 4, 3)), r"of shape \[2, B, 3\]"),
+        (
+            jr.Bidirectional(jr.GRU(3), jr.LSTM(3)),
+            None,
+            "no one state of the different",
+        ),
+        (jr.Bidirectional(jr.GRU(3), jr.GRU(2)), None, "no one state of the different"),
+    ],
+    ids=str,
+)
+def test_states_that_do_not_fit_are_refused(cell, states, words):
+    with pytest.raises(ValueError, match=words):
+        interop.read_carry(cell, states)
+
+
+@pytest.mark.parametrize("limit", [0.0, -1.0, float("nan")])
+def test_a_limit_is_above_0(limit):
+    with pytest.raises(ValueError, match="`limit` must be above 0, got"):
+        Clipped("tanh", limit)
 
 
 def test_what_has_no_counterpart_is_refused():

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jaxrnn.cell import Cell, Memoryless
 from jaxrnn.interop.flax.kinds import family
-from jaxrnn.product import zeros
+from jaxrnn.product import cast, zeros
 from jaxrnn.typing import Array, Key, PyTree, Shape, Size
 
 
@@ -20,6 +20,8 @@ def as_cell(module: Any, *, input_ndim: int = 1) -> Cell:
     layer without memory, which is called once for all steps and rows. A linen module's
     parameters are drawn by `init`; those of an nnx module are what it holds when `init`
     is called. They stand in the tree as Flax has them.
+
+    A cell of Flax draws nothing: noise goes around it, as `VariationalDropout`.
 
     Args:
       module: of linen or of nnx; its parameters may be its only state. One whose call
@@ -33,6 +35,9 @@ def as_cell(module: Any, *, input_ndim: int = 1) -> Cell:
 
     Raises:
       TypeError: for what is no module of Flax.
+      ValueError: for a recurrent one that is to be told whether it is training, or with
+        another `num_feature_axes` than `input_ndim`; from `init` for other state than
+        parameters and random numbers.
 
     Example:
       >>> import jaxrnn as jr
@@ -45,8 +50,10 @@ def as_cell(module: Any, *, input_ndim: int = 1) -> Cell:
     from flax import linen, nnx
 
     family(module)
-    recurrent = isinstance(module, linen.RNNCellBase | nnx.RNNCellBase)
-    return (FlaxCell if recurrent else FlaxLayer)(Held(module), rank=input_ndim)
+    if not isinstance(module, linen.RNNCellBase | nnx.RNNCellBase):
+        return FlaxLayer(Held(module), rank=input_ndim)
+    _check_recurrent(module, input_ndim)
+    return FlaxCell(Held(module), rank=input_ndim)
 
 
 class Held:
@@ -127,13 +134,26 @@ class FlaxCell(Cell):
         carry = _first_carry(self.held.module, x.shape)
         return _init(self.held.module, key, (carry, x), {})
 
+    def prepare(
+        self,
+        params: PyTree,
+        *,
+        input_shape: Shape | None = None,
+        key: Key | None = None,
+        context: PyTree = None,
+    ) -> PyTree:
+        ready = cast(params, self.dtype)
+        shape = (1,) * self.rank if input_shape is None else input_shape
+        row = shape[len(shape) - self.rank :]  # a carry may be as large as an image
+        return ready, zeros(ready, row)
+
     def initial_carry(self, ready: PyTree, batch_shape: Shape) -> PyTree:
-        carry = _first_carry(self.held.module, (*batch_shape, *[1] * self.rank))
-        dtype = zeros(ready, ()).dtype
-        return jax.tree.map(lambda leaf: leaf.astype(dtype), carry)
+        _, row = ready
+        carry = _first_carry(self.held.module, (*batch_shape, *row.shape))
+        return jax.tree.map(lambda leaf: leaf.astype(row.dtype), carry)
 
     def recur(self, ready: PyTree, carry: PyTree, z: PyTree) -> tuple[PyTree, PyTree]:
-        return _apply(self.held.module, ready, (carry, z), {}, None)
+        return _apply(self.held.module, ready[0], (carry, z), {}, None)
 
     def hidden(self, carry: PyTree) -> Array:
         return carry[-1] if isinstance(carry, tuple) else carry
@@ -150,6 +170,25 @@ def _shape(input_size: Size | None) -> Shape:
 
 def _kind(cell: Any) -> Any:
     return jnp.int32 if cell.rank == 0 else jnp.float32
+
+
+def _check_recurrent(module: Any, input_ndim: int) -> None:
+    from flax import nnx
+
+    name = type(module).__name__
+    inside = [part for _, part in nnx.iter_graph(module)]
+    noisy = any(hasattr(part, "deterministic") for part in inside)
+    told = [*_mode(module, None)] or ["deterministic"] * noisy
+    if told:
+        raise ValueError(
+            f"{name} is to be told `{told[0]}`, which no step tells it: put noise "
+            "around it, as jaxrnn.VariationalDropout"
+        )
+    if module.num_feature_axes != input_ndim:
+        raise ValueError(
+            f"`input_ndim` must be {module.num_feature_axes} for {name}, got "
+            f"{input_ndim}"
+        )
 
 
 def _mode(module: Any, key: Key | None) -> dict[str, bool]:
@@ -172,17 +211,24 @@ def _init(module: Any, key: Key, inputs: tuple, mode: dict[str, bool]) -> PyTree
         return _only_params(module, module.init(key, *inputs, **mode))
     from flax import nnx
 
-    return nnx.to_pure_dict(nnx.state(module, nnx.Param))
+    parts: Any = nnx.split(module, nnx.Param, nnx.RngState, ...)
+    other = {type(kept).__name__ for _, kept in nnx.to_flat_state(parts[3])}
+    _refuse_state(module, sorted(other))
+    return nnx.to_pure_dict(parts[1])
 
 
 def _only_params(module: Any, variables: Mapping[str, Any]) -> PyTree:
-    other = ", ".join(f"`{name}`" for name in variables if name != "params")
-    if other:
+    _refuse_state(module, [name for name in variables if name != "params"])
+    return variables.get("params", {})
+
+
+def _refuse_state(module: Any, names: list[str]) -> None:
+    if names:
+        other = ", ".join(f"`{name}`" for name in names)
         raise ValueError(
             f"{type(module).__name__} keeps {other} beside its parameters, which no "
             "cell can keep for it"
         )
-    return variables.get("params", {})
 
 
 def _apply(

@@ -1,9 +1,11 @@
 """What Flax's modules are among the cells, and where they keep their parameters."""
 
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jaxrnn.cell import Cell
 from jaxrnn.cells import GRU, LSTM, MGU, Dense, Dropout, Elman, Embed, Map
@@ -105,9 +107,8 @@ def parts_of(module: Any) -> tuple[Cell, list[Part]]:
 
 
 def _bidirectional(module: Any) -> tuple[Cell, list[Part]]:
-    merge = getattr(module.merge_fn, "__name__", "")
-    if merge != "_concatenate":
-        raise ValueError(f"`merge_fn={merge}` of Bidirectional has no counterpart")
+    options = inspect.signature(type(module).__init__).parameters
+    _must(module, merge_fn=options["merge_fn"].default)  # side by side
     cells: list[Any] = []
     parts: list[Part] = []
     for side in ("forward_rnn", "backward_rnn"):
@@ -118,11 +119,13 @@ def _bidirectional(module: Any) -> tuple[Cell, list[Part]]:
 
 
 def _sequential(module: Any, prefix: str) -> tuple[Cell, list[Part]]:
+    from flax import linen, nnx
+
     cells: list[Cell] = []
     parts: list[Part] = []
     for index, layer in enumerate(module.layers):
-        if hasattr(layer, "__name__"):  # a function
-            cells.append(Map(layer.__name__))
+        if not isinstance(layer, linen.Module | nnx.Module):
+            cells.append(Map(_of_rows(layer)))
             parts.append(Part("", {}))
             continue
         cell, own = parts_of(layer)
@@ -147,8 +150,8 @@ def _must(module: Any, **values: Any) -> None:
     """Raise for options that have other values than ours know."""
     for name, value in values.items():
         given = getattr(module, name, value)
-        shown = getattr(given, "__name__", given)
-        if value not in (given, shown):
+        if given != value:
+            shown = getattr(given, "__name__", given)
             raise ValueError(
                 f"`{name}={shown}` of {type(module).__name__} has no counterpart"
             )
@@ -158,6 +161,17 @@ def _function(function: Any) -> Any:
     """A function as our cells call it: by its name, where it is one of `jax.nn`."""
     name = getattr(function, "__name__", "")
     return name if getattr(jax.nn, name, None) is function else function
+
+
+def _of_rows(function: Any) -> Any:
+    """A function in a Sequential: one of `jax.nn`, or of the top level of a module."""
+    named = getattr(function, "__qualname__", "<")
+    if "<" in named:
+        raise ValueError(
+            f"{function!r} in a Sequential has no counterpart: give `jax.nn`'s, or a "
+            "function at the top level of a module that works on any leading axes"
+        )
+    return _function(function)
 
 
 def _functions(module: Any) -> dict[str, Any]:
@@ -176,7 +190,7 @@ def _gru(module: Any) -> Cell:
 
 
 def _mgu(module: Any) -> Cell:
-    _must(module, gate_fn="sigmoid", activation_fn="tanh", reset_gate=True)
+    _must(module, gate_fn=jax.nn.sigmoid, activation_fn=jnp.tanh, reset_gate=True)
     return MGU(_size(module), "after", "keep")
 
 

@@ -24,6 +24,10 @@ def linen_module(cell: Cell) -> Any:
     its own way, and takes the options of `jaxrnn.unroll`. Where `apply` is given `rngs`
     with a key for "dropout", it is the key.
 
+    Train a cell with noise by `unroll`. `nn.RNN` hands no key on, so there is none,
+    unless it has `split_rngs={"params": False, "dropout": True}`; each step then draws
+    anew also what should stay for a sequence, as the masks of `VariationalDropout`.
+
     Args:
       cell: any cell.
 

@@ -26,16 +26,25 @@ def nnx_module(
       module.initialize_carry(shape)        cell.initial_carry(ready, batch_shape)
       module.unroll(xs, carry, ...)         unroll(cell, params, xs, carry, ...)
       module.params                         params, as they stand
+      module.train(), module.eval()         key=rngs.dropout(), key=None
 
     So it steps inside `nnx.RNN`; `unroll` runs any cell, also one that cannot step, in
     its own way, and takes the options of `jaxrnn.unroll`. `module.weights` is the tree
     of `params` with an `nnx.Param` at each leaf.
 
+    With `rngs` it begins in training, as Flax's modules do. Train a cell with noise by
+    `unroll`: inside `nnx.RNN` each step draws anew also what should stay for a
+    sequence, as the masks of `VariationalDropout`.
+
     Args:
       cell: any cell.
       input_size: of its inputs, to draw parameters with.
-      rngs: `nnx.Rngs`, to draw them from.
-      params: the parameters, in the place of both.
+      rngs: `nnx.Rngs`, to draw them from, and in training the noise ("dropout").
+      params: the parameters, so that none are drawn.
+
+    Raises:
+      ValueError: without `rngs` and `params`; from a call in training where there are
+        neither `rngs` nor a `key`.
 
     Example:
       >>> import jax.numpy as jnp, jaxrnn as jr
@@ -46,11 +55,11 @@ def nnx_module(
     """
     if not isinstance(cell, Cell):
         raise TypeError(f"`cell` must be a cell, got {cell!r}")
-    if (rngs is None) == (params is None):
-        raise ValueError("one of `rngs` and `params` must be given, to start with")
     if params is None:
+        if rngs is None:
+            raise ValueError("`rngs` or `params` must be given, to start with")
         params = cell.init(rngs.params(), input_size)
-    return _recurrent()(cell, params)
+    return _recurrent()(cell, params, rngs)
 
 
 @functools.cache
@@ -58,8 +67,10 @@ def _recurrent() -> Any:
     from flax import nnx
 
     class Recurrent(nnx.RNNCellBase):
-        def __init__(self, cell: Cell, params: PyTree) -> None:
+        def __init__(self, cell: Cell, params: PyTree, rngs: Any) -> None:
             self.cell = cell
+            self.deterministic = rngs is None
+            self.rngs = nnx.data(None if rngs is None else rngs["dropout"].fork())
             self.weights = nnx.data(jax.tree.map(nnx.Param, params))
 
         @property
@@ -70,12 +81,14 @@ def _recurrent() -> Any:
         def __call__(
             self, carry: PyTree, x: PyTree, *, key: Key | None = None
         ) -> tuple[PyTree, PyTree]:
+            key = _key(self) if key is None else key
             ready = self.cell.prepare(
                 self.params, input_shape=x.shape, key=sequence_key(key)
             )
             return self.cell.step(ready, carry, x, key=key)
 
         def unroll(self, xs: PyTree, carry: PyTree = None, **options: Any) -> Any:
+            options = options if "key" in options else {"key": _key(self)} | options
             return unroll(self.cell, self.params, xs, carry, **options)
 
         def initialize_carry(
@@ -90,3 +103,15 @@ def _recurrent() -> Any:
             return self.cell.input_ndim
 
     return Recurrent
+
+
+def _key(module: Any) -> Key | None:
+    """In training the next of the module's random numbers."""
+    if module.deterministic:
+        return None
+    if module.rngs is None:
+        raise ValueError(
+            "the module is in training, and has no noise to draw from: give "
+            "`nnx_module` `rngs`, or a call `key`"
+        )
+    return module.rngs()

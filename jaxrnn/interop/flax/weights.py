@@ -9,9 +9,9 @@ from jaxrnn.cell import Cell
 from jaxrnn.cells import GRU, LSTM, LSTMCarry
 from jaxrnn.combine import Bidirectional, Stack
 from jaxrnn.interop.flax.kinds import Part, family, parts_of
-from jaxrnn.interop.gates import Table
+from jaxrnn.interop.gates import Table, check_params
 from jaxrnn.interop.layers import Format, Place, carry_of, leaves
-from jaxrnn.interop.same import alike, with_update
+from jaxrnn.interop.same import alike, check_equations, with_update
 from jaxrnn.typing import PyTree
 
 
@@ -26,7 +26,7 @@ def read(foreign: Any, variables: Any = None, *, cell: Any = None) -> Any:
       SimpleCell                   Elman
       Dense, Linear, Embed         Dense, Embed
       RNN, Bidirectional           what is inside, Bidirectional
-      Sequential                   Stack
+      Sequential                   Stack, a function in it Map: of any leading axes
       ii, if, ig, io               kernel, the gates side by side
       hi, hf, hg, ho               recurrent_kernel
       hi/bias, ... of an LSTM      bias
@@ -56,6 +56,7 @@ def read(foreign: Any, variables: Any = None, *, cell: Any = None) -> Any:
     found, parts = parts_of(foreign)
     arrays = _flat(_weights(foreign, variables))
     cell = found if cell is None else cell
+    check_equations(cell, found)
     form = _format(foreign, cell, found, parts)
     return cell, form.read(cell, _inputs(found, parts, arrays), arrays)
 
@@ -72,10 +73,13 @@ def write(cell: Cell, params: PyTree, into: Any) -> Any:
       For linen `variables`, which `apply` takes; for nnx what `nnx.update` takes.
 
     Raises:
-      ValueError: for what the module has no counterpart of, naming it.
+      ValueError: for what the module has no counterpart of, naming it; for parameters
+        of another cell, with every difference.
     """
     found, parts = parts_of(into)
-    arrays = _format(into, cell, found, parts).write(cell, params)
+    form = _format(into, cell, found, parts)
+    check_params(cell, params)
+    arrays = form.write(cell, params)
     linen = family(into) == "linen"
     tree: dict[Any, Any] = {}
     for path, array in arrays.items():
@@ -136,7 +140,7 @@ def _parts_of_carry(cell: Any, foreign: Any) -> list[Any]:
 
 def _format(module: Any, cell: Cell, found: Cell, parts: list[Part]) -> Format:
     own = [place for place, *_ in leaves(cell)]
-    if own != [place for place, *_ in leaves(found)]:
+    if own != [place for place, *_ in leaves(found)] or not _same_merges(cell, found):
         raise ValueError(f"the module is {found}, which has no counterpart of {cell}")
     by_place = dict(zip(own, parts, strict=True))
     kinds = {place: leaf for place, leaf, _ in leaves(found)}
@@ -162,6 +166,13 @@ def _format(module: Any, cell: Cell, found: Cell, parts: list[Part]) -> Format:
         return by_place[place].table
 
     return Format(fit, table, path)
+
+
+def _same_merges(cell: Any, found: Any) -> bool:
+    """Whether the outputs of both directions are joined alike, at every level."""
+    if isinstance(cell, Stack):
+        return all(map(_same_merges, cell.cells, found.cells))
+    return getattr(cell, "merge", None) == getattr(found, "merge", None)
 
 
 def _weights(module: Any, variables: Any) -> Any:

@@ -89,8 +89,14 @@ def _one(name: str, left: dict[str, list[float]]) -> Activation:
         elif field.default is dataclasses.MISSING:
             raise ValueError(f"`activation_{field.name}` of {name} must be stated")
     function = cls(**stated)
-    names = (ours for ours, spec in _KNOWN_BY_NAME.items() if spec == function)
-    return next(names, function)
+    same = [n for n, s in _KNOWN_BY_NAME.items() if _narrow(s) == _narrow(function)]
+    return same[0] if same else function
+
+
+def _narrow(function: Any) -> Any:
+    """With the parameters that an attribute, of float32, would give back."""
+    numbers = dataclasses.asdict(function)
+    return type(function)(**{name: as_written(x) for name, x in numbers.items()})
 
 
 def as_written(value: float) -> float:

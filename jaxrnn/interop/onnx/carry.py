@@ -24,6 +24,10 @@ def read_carry(cell: Cell, states: Any) -> PyTree:
     Returns:
       The carry, for `unroll` and `step`.
 
+    Raises:
+      ValueError: for states of another number or another shape, and of a
+        `Bidirectional` of two kinds or sizes, which ONNX has two nodes for.
+
     Example:
       >>> import jaxrnn as jr
       >>> carry = read_carry(jr.LSTM(3), (np.ones((1, 2, 3)), np.zeros((1, 2, 3))))
@@ -36,15 +40,15 @@ def read_carry(cell: Cell, states: Any) -> PyTree:
             read_carry(layer, next(rest)) if layer.has_memory else ()
             for layer in cell.cells
         )
-    if isinstance(cell, Bidirectional):
-        both: Any = (cell.forward, cell.backward)
-        halves = [_direction(states, slice(d, d + 1)) for d in range(2)]
-        return BidirectionalCarry(*map(read_carry, both, halves))
     if isinstance(cell, Wrapper):
         return read_carry(cell.cell, states)
-    if isinstance(cell, LSTM):
-        return LSTMCarry(*(jnp.asarray(state)[0] for state in states))
-    return jnp.asarray(states)[0]
+    ways = _directions(cell)
+    arrays = _checked(ways, states)
+    carries = [
+        LSTMCarry(*(array[d] for array in arrays)) if len(arrays) == 2 else arrays[0][d]
+        for d in range(len(ways))
+    ]
+    return BidirectionalCarry(*carries) if len(ways) == 2 else carries[0]
 
 
 def write_carry(cell: Cell, carry: PyTree) -> Any:
@@ -58,19 +62,14 @@ def write_carry(cell: Cell, carry: PyTree) -> Any:
     if isinstance(cell, Stack):
         layers = zip(cell.cells, carry, strict=True)
         return [write_carry(layer, own) for layer, own in layers if layer.has_memory]
-    if isinstance(cell, Bidirectional):
-        cells: Any = (cell.forward, cell.backward)
-        both = zip(cells, carry, strict=True)
-        forward, backward = (write_carry(layer, own) for layer, own in both)
-        if isinstance(forward, tuple):
-            pairs = zip(forward, backward, strict=True)
-            return tuple(np.concatenate(pair) for pair in pairs)
-        return np.concatenate([forward, backward])
     if isinstance(cell, Wrapper):
         return write_carry(cell.cell, carry)
-    if isinstance(cell, LSTM):
-        return tuple(np.asarray(state)[None] for state in carry)
-    return np.asarray(carry)[None]
+    ways = _directions(cell)
+    own = carry if len(ways) == 2 else (carry,)
+    if not isinstance(ways[0], LSTM):
+        return np.stack([np.asarray(state) for state in own])
+    pairs = zip(*own, strict=True)
+    return tuple(np.stack([np.asarray(s) for s in states]) for states in pairs)
 
 
 def _of_layers(cell: Stack, states: Sequence[Any]) -> Sequence[Any]:
@@ -83,5 +82,28 @@ def _of_layers(cell: Stack, states: Sequence[Any]) -> Sequence[Any]:
     return states
 
 
-def _direction(states: Any, part: slice) -> Any:
-    return tuple(s[part] for s in states) if isinstance(states, tuple) else states[part]
+def _directions(cell: Any) -> list[Any]:
+    """The cells of a node's directions, of one kind and size."""
+    both = isinstance(cell, Bidirectional)
+    ways = [cell.forward, cell.backward] if both else [cell]
+    ways = [way.cell if isinstance(way, Wrapper) else way for way in ways]
+    if not ways[0].has_memory:
+        raise ValueError(f"{cell} has no states")
+    if len({(type(way), getattr(way, "hidden_size", None)) for way in ways}) > 1:
+        raise ValueError(f"ONNX has no one state of the different directions of {cell}")
+    return ways
+
+
+def _checked(ways: Sequence[Any], states: Any) -> list[Any]:
+    """h, or h and c, `[directions, B, H]` each."""
+    pair = isinstance(ways[0], LSTM)
+    if pair and not (isinstance(states, tuple | list) and len(states) == 2):
+        raise ValueError(f"`states` of {ways[0]} must be a pair, h and c")
+    arrays = [jnp.asarray(state) for state in (states if pair else [states])]
+    for array in arrays:
+        if array.ndim != 3 or len(array) != len(ways):
+            raise ValueError(
+                f"`states` must be of shape [{len(ways)}, B, {ways[0].hidden_size}], "
+                f"got {list(array.shape)}"
+            )
+    return arrays

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.interop.gates import gates_of
@@ -31,13 +30,14 @@ def with_coupled(cell: Any, params: PyTree, coupled: bool) -> Model:
     other, turned = cell.replace(coupled=coupled), {}
     for name, param in params.items():
         have = gates_of(cell, name)
-        blocks = dict(zip(have, jnp.split(param, len(have), axis=-1), strict=True))
+        split = np.split(np.asarray(param), len(have), axis=-1)
+        blocks = dict(zip(have, split, strict=True))
         if coupled:
             blocks["f"] = -blocks["i"]
         else:
-            blocks |= {"i": -blocks["f"], "f": jnp.zeros_like(blocks["f"])}
+            blocks |= {"i": -blocks["f"], "f": np.zeros_like(blocks["f"])}
         ordered = [blocks[gate] for gate in gates_of(other, name)]
-        turned[name] = jnp.concatenate(ordered, axis=-1)
+        turned[name] = np.concatenate(ordered, axis=-1)
     return other, turned
 
 

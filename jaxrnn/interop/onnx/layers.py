@@ -19,7 +19,9 @@ from jaxrnn.interop.onnx.activations import (
 )
 from jaxrnn.interop.onnx.chain import Chain, stacked
 from jaxrnn.interop.onnx.graph import Graph, attributes, inputs, shown
+from jaxrnn.interop.onnx.lengths import mask_axes
 from jaxrnn.interop.onnx.operators import OPERATORS
+from jaxrnn.interop.onnx.rearranging import REARRANGING
 from jaxrnn.interop.onnx.recurrent import INPUTS, cell_of
 
 _FLOATS = (1, 10, 11, 16)  # float32, float16, float64, bfloat16
@@ -35,28 +37,27 @@ class Layers:
     Attributes:
       passed: the recurrent nodes that were come upon, by their first output.
       time: the axis of the input that is time, "0" or "1"; None: no node has told.
+      sequence: the input that is the sequence; None: none was come upon.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.passed: list[Any] = []
         self.time: str | None = None
+        self.sequence: str | None = None
         self._found: dict[str, Chain] = {}
         self._readers: dict[str, Callable[[Any], Chain]] = {
             **dict.fromkeys(OPERATORS, self.recurrent),
             **dict.fromkeys((*operators(), *OF_ROWS), self._function),
-            **dict.fromkeys(("Identity", "Dropout", "Cast"), self._as_it_is),
+            **dict.fromkeys(("Identity", "Cast"), self._as_it_is),
             **dict.fromkeys(_MERGES, self._both),
+            **dict.fromkeys(REARRANGING, self._rearranged),
             "Add": self._add,
+            "Dropout": self._dropout,
             "Gather": self._gather,
             "LayerNormalization": self._layer_norm,
             "MatMul": self._product,
             "OneHot": self._one_hot,
-            "ReduceMean": self._merge,
-            "ReduceSum": self._merge,
-            "Reshape": self._reshape,
-            "Squeeze": self._squeeze,
-            "Transpose": self._transpose,
             "Where": self._where,
         }
 
@@ -84,11 +85,20 @@ class Layers:
                 f"the graph computes with the last state of {shown(node)}, where a "
                 "cell has the outputs of every step"
             )
+        if name != node.output[0]:
+            raise ValueError(f"{shown(node)} must be used for its first output alone")
         return reader(node)
 
     def _input(self, name: str) -> Chain:
         if name in self.graph.constants:
             raise ValueError(f"{name!r} is computed from constants, from no input")
+        if name not in self.graph.ranks:
+            raise ValueError(f"{name!r} is made by no node")
+        if self.sequence not in (None, name):
+            raise ValueError(
+                f"the graph must read one sequence, got {self.sequence!r} and {name!r}"
+            )
+        self.sequence = name
         rank = self.graph.ranks[name]
         if rank not in (2, 3):
             raise ValueError(
@@ -104,7 +114,8 @@ class Layers:
         with inside(shown(node)):
             layout = stated.get("layout", 0)
             time, batch = self._time_and_batch(chain.axes, layout)
-            layer = cell_of(self.graph, node.op_type, stated, given)
+            taken = {self.sequence, *self.graph.lengths}
+            layer = cell_of(self.graph, node.op_type, stated, given, taken=taken)
         self.passed.append(node)
         axes = f"{batch}{time}df" if layout else f"{time}d{batch}f"
         return chain.then(*layer, axes=axes)
@@ -113,10 +124,13 @@ class Layers:
         if len(axes) != 3 or axes[2] != "f":
             raise ValueError(f"`X` must have 3 axes, the last features, got {axes!r}")
         time, batch = (axes[1], axes[0]) if layout else (axes[0], axes[1])
-        if self.time not in (None, time):
-            raise ValueError("it takes as time what is the batch for another node")
-        self.time = time
+        self._tell_time(time)
         return time, batch
+
+    def _tell_time(self, axis: str) -> None:
+        if self.time not in (None, axis):
+            raise ValueError("it takes as time what is the batch for another node")
+        self.time = axis
 
     def _of(self, node: Any, index: int = 0) -> Chain:
         """What happens before a node that is a layer."""
@@ -145,24 +159,31 @@ class Layers:
             raise ValueError(f"{shown(node)} must be to floating numbers")
         return chain
 
+    def _dropout(self, node: Any) -> Chain:
+        training = node.input[2] if len(node.input) > 2 else ""
+        if training and self.graph.only_number(training) != 0:
+            raise ValueError(f"{shown(node)} must not be in training mode")
+        return self._as_it_is(node)
+
     def _where(self, node: Any) -> Chain:
         """Zeros at padded steps, which `unroll` puts there by itself."""
         real, value, other = node.input
-        if not self._is_mask(real) or self.graph.only_number(other) != 0:
+        chain, mask = self.before(value), mask_axes(self.graph, real)
+        at = dict(zip(mask, chain.axes, strict=False))
+        if (
+            len(mask) != len(chain.axes)
+            or {at.get("t"), at.get("b")} != {"0", "1"}
+            or self.graph.only_number(other) != 0
+        ):
             raise ValueError(
                 f"{shown(node)} must put zeros at the steps behind `sequence_lens`"
             )
-        return self.before(value)
+        self._tell_time(at["t"])
+        return chain
 
-    def _is_mask(self, name: str) -> bool:
-        """Whether it is true where a step's number is less than a length."""
-        node = self.graph.maker(name)
-        if node is None or node.op_type not in ("Less", "Unsqueeze"):
-            return False
-        if node.op_type == "Unsqueeze":
-            return self._is_mask(node.input[0])
-        steps, bound = map(self.graph.sources, node.input)
-        return not steps and bool(bound) and bound <= self.graph.lengths
+    def _rearranged(self, node: Any) -> Chain:
+        before = self.before(node.input[0])
+        return REARRANGING[node.op_type](self.graph, node, before)
 
     def _product(self, node: Any) -> Chain:
         chain = self._of(node)
@@ -182,7 +203,11 @@ class Layers:
         chain = self._of(node, 1 - biases[0])
         cell, params = chain.layers[-1] if chain.layers else (None, {})
         bias = self.graph.constants[node.input[biases[0]]]
-        if not isinstance(cell, Dense) or bias.size != cell.features:
+        if (
+            not isinstance(cell, Dense)
+            or chain.axes[-1:] != "f"
+            or (*bias.shape[-1:], bias.size) != (cell.features, cell.features)
+        ):
             raise ValueError(f"{shown(node)} must add a bias to a product")
         both = params["bias"] + as_jax(bias.reshape(-1), "bias")
         return chain.ending(cell, params | {"bias": both})
@@ -207,7 +232,7 @@ class Layers:
             or len(node.input) != 2
             or not (last and backward.follows(before))
             or len(backward.layers) != len(forward.layers)
-            or forward.axes != backward.axes
+            or not forward.axes == backward.axes == forward.axes[:-1] + "f"
         ):
             raise ValueError(f"{shown(node)} must join two directions of one input")
         (ahead, own), (behind, other) = forward.layers[-1], backward.layers[-1]
@@ -225,55 +250,22 @@ class Layers:
     def _one_hot(self, node: Any) -> Chain:
         chain = self._of(node)
         depth, values = (self.graph.array(n, shown(node)) for n in node.input[1:])
-        if values.tolist() != [0, 1] or attributes(node).get("axis", -1) != -1:
+        if (
+            values.tolist() != [0, 1]
+            or depth.size != 1
+            or attributes(node).get("axis", -1) not in (-1, len(chain.axes))
+            or "f" in chain.axes
+        ):
             raise ValueError(f"{shown(node)} must give 0 and 1 in the last axis")
-        return chain.then(OneHot(int(depth)), {}, axes=chain.axes + "f")
+        return chain.then(OneHot(int(depth.item())), {}, axes=chain.axes + "f")
 
     def _layer_norm(self, node: Any) -> Chain:
         chain, stated = self._of(node), attributes(node)
-        if stated.get("axis", -1) not in (-1, len(chain.axes) - 1):
+        last = stated.get("axis", -1) in (-1, len(chain.axes) - 1)
+        if not last or chain.axes[-1:] != "f":
             raise ValueError(f"{shown(node)} must be over the features alone")
         arrays = [self.graph.array(n, shown(node)) for n in node.input[1:]]
         arrays += [np.zeros_like(arrays[0])] if len(arrays) == 1 else []
         scale, bias = (as_jax(a, "scale") for a in arrays)
         epsilon = as_written(stated.get("epsilon", 1e-5))
         return chain.then(LayerNorm(epsilon), {"scale": scale, "bias": bias})
-
-    def _axes(self, node: Any) -> list[int]:
-        """The axes that a node states as an attribute or, in later opsets, an input."""
-        stated = attributes(node).get("axes")
-        if stated is None and len(node.input) > 1:
-            stated = self.graph.array(node.input[1], f"the axes of {shown(node)}")
-        return [int(axis) for axis in ([] if stated is None else stated)]
-
-    def _squeeze(self, node: Any) -> Chain:
-        chain = self.before(node.input[0])
-        gone = {chain.axes[axis] for axis in self._axes(node)}
-        if gone != {"d"} or isinstance(chain.layers[-1][0], Bidirectional):
-            raise ValueError(f"{shown(node)} must take away the axis of one direction")
-        return chain.then(axes=chain.axes.replace("d", ""))
-
-    def _merge(self, node: Any) -> Chain:
-        """Both directions' outputs, summed or averaged."""
-        chain = self.before(node.input[0])
-        gone = {chain.axes[axis] for axis in self._axes(node)}
-        if gone != {"d"} or attributes(node).get("keepdims", 1):
-            raise ValueError(f"{shown(node)} must be over the directions")
-        cell, params = chain.layers[-1]
-        if isinstance(cell, Bidirectional):
-            merge = {"ReduceSum": "sum", "ReduceMean": "average"}[node.op_type]
-            cell = cell.replace(merge=merge)
-        return chain.ending(cell, params, axes=chain.axes.replace("d", ""))
-
-    def _transpose(self, node: Any) -> Chain:
-        chain = self.before(node.input[0])
-        order = attributes(node).get("perm", range(len(chain.axes))[::-1])
-        return chain.then(axes="".join(chain.axes[axis] for axis in order))
-
-    def _reshape(self, node: Any) -> Chain:
-        """Directions side by side in the features."""
-        chain = self.before(node.input[0])
-        shape = self.graph.array(node.input[1], f"the shape of {shown(node)}")
-        if len(shape) != 3 or not chain.axes.endswith("df"):
-            raise ValueError(f"{shown(node)} must join directions and features")
-        return chain.then(axes=chain.axes.replace("d", ""))

@@ -11,9 +11,12 @@ References:
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxrnn.cells import GRU, LSTM, Elman
+from jaxrnn.checks import one_of, positive
 from jaxrnn.interop.gates import Stored, Table, check, restored, stored
 from jaxrnn.interop.onnx.activations import (
     Functions,
@@ -121,8 +124,13 @@ def to_cells(
     unknown = set(attributes) - {*_SHARED, *operator.switches}
     if unknown:
         raise ValueError(f"{name} has no attributes {', '.join(sorted(unknown))} here")
+    for switch in ("layout", *operator.switches):
+        one_of((0, 1), **{switch: attributes.get(switch, 0)})
     count = len(directions(attributes))
-    H = attributes.get("hidden_size") or _last(weights["R"])
+    H = attributes.get("hidden_size", _last(weights["R"]))
+    positive(hidden_size=H)
+    if "P" in weights and "peephole" not in operator.table:
+        raise ValueError(f"`P`, peepholes, are of an LSTM, not of {name}")
     _check_weights(name, (count, operator.gates, H), weights)
     functions = _functions(operator, attributes, count)
     return [
@@ -158,12 +166,17 @@ def _functions(
     names = attributes.get("activations") or operator.defaults * count
     one = len(operator.defaults)
     # The schema of RNN itself gives two functions where one direction takes one.
-    if len(names) < one * count:
+    if list(names) == ["Tanh", "Tanh"] and one == 1:
+        names = names[:count]
+    if len(names) != one * count:
         raise ValueError(f"`activations` must be {one * count}, got {list(names)}")
     stated = {key: attributes.get(key, ()) for key in Functions._fields[1:3]}
-    functions = to_ours(Functions(names[: one * count], **stated))
-    limit = attributes.get("clip") or None
-    limit = None if limit is None else as_written(limit)
+    functions = to_ours(Functions(names, **stated))
+    limit = attributes.get("clip")
+    if limit is not None:
+        limit = as_written(limit)
+        if not limit > 0:
+            raise ValueError(f"`clip` must be above 0, got {limit}")
     result = []
     for d in range(count):
         own = functions[d * one : (d + 1) * one]
@@ -195,7 +208,8 @@ def _to_cell(
     params = restored(cell, W.shape[-1], arrays, operator.table)
     if attributes.get("input_forget"):
         cell, params = with_coupled(cell, params, True)
-    return without_zero_bias(cell, params)
+    cell, params = without_zero_bias(cell, params)
+    return cell, jax.tree.map(jnp.asarray, params)
 
 
 def to_weights(

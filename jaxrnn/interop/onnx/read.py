@@ -1,13 +1,16 @@
 """A model from an ONNX file."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxrnn.interop.gates import check_params
 from jaxrnn.interop.onnx.chain import Chain, stacked
 from jaxrnn.interop.onnx.forms import Model
 from jaxrnn.interop.onnx.graph import Graph, shown
 from jaxrnn.interop.onnx.layers import Layers
+from jaxrnn.interop.onnx.lengths import check_lengths
 from jaxrnn.interop.onnx.operators import OPERATORS
 
 # A state on its way from a node to an output of the graph.
@@ -50,7 +53,20 @@ def read(source: Any) -> Model:
       >>> same == cell, bool((weights[1]["kernel"] == params[1]["kernel"]).all())
       (True, True)
     """
-    graph = Graph(_loaded(source))
+    try:
+        cell, params = stacked(_layers(Graph(_loaded(source))))
+    except RecursionError as error:
+        raise ValueError("the graph has too many nodes one behind another") from error
+    except UnicodeDecodeError as error:
+        raise ValueError("no ONNX file, or damaged: a name is not UTF-8") from error
+    check_params(cell, params)
+    return cell, params
+
+
+def _layers(graph: Graph) -> Sequence[Model]:
+    """All that a graph does to its sequence."""
+    if graph.opset < 7:  # before it Add and Dropout meant something else
+        raise ValueError(f"the opset must be at least 7, got {graph.opset}")
     layers = Layers(graph)
     chain = _whole(graph, layers)
     missed = [
@@ -60,11 +76,12 @@ def read(source: Any) -> Model:
     ]
     if missed:
         raise ValueError(f"the output depends not on {', '.join(missed)}")
+    check_lengths(graph, layers.passed)
     if not chain.layers:
         raise ValueError("the graph has no layer")
     if chain.axes.replace("d", "") not in ("01f", "10f"):
         raise ValueError("the output must have the axes of the input, features last")
-    return stacked(chain.layers)
+    return chain.layers
 
 
 def _loaded(source: Any) -> Any:
@@ -76,19 +93,24 @@ def _loaded(source: Any) -> Any:
         raise ImportError(
             "ONNX files need the package onnx: pip install 'jaxrnn[onnx]'"
         ) from error
-    if isinstance(source, onnx.ModelProto):
-        return source
-    if not isinstance(source, str | os.PathLike):
+    named = isinstance(source, str | os.PathLike)
+    if not named and not isinstance(source, onnx.ModelProto):
         raise TypeError(
             "`source` must be a path or an onnx.ModelProto, got "
             f"{type(source).__name__}"
         )
     try:
-        model = onnx.load(Path(source))
+        model = onnx.load(Path(source), format="protobuf") if named else source
+        # What outputs are said to be nobody asks, and exporters leave it out.
+        checked = onnx.ModelProto.FromString(model.SerializeToString())
+        checked.graph.ClearField("output")
+        checked.graph.ClearField("value_info")
+        onnx.checker.check_model(checked)
     except DecodeError as error:
         raise ValueError(f"{source} is no ONNX file, or damaged") from error
-    if not model.graph.node:
-        raise ValueError(f"{source} is no ONNX file, or holds an empty graph")
+    except onnx.checker.ValidationError as error:
+        said = " ".join(str(error).split())
+        raise ValueError(f"no ONNX file that is valid: {said}") from error
     return model
 
 

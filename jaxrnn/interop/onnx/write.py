@@ -8,6 +8,7 @@ import numpy as np
 
 from jaxrnn.cell import Cell
 from jaxrnn.files.whole import write as write_file
+from jaxrnn.interop.gates import check_params, input_size_of
 from jaxrnn.interop.onnx.build import Build, weights
 from jaxrnn.interop.onnx.nodes import add
 from jaxrnn.typing import PyTree
@@ -34,7 +35,9 @@ def write(
 
     Args:
       cell: the model.
-      params: its parameters. Half precision is written as float32, which runtimes know.
+      params: its parameters. Half precision is written as float32, which runtimes know:
+        float16 and bfloat16 of `unroll` differ from it by their roundings. Float64 is
+        written as it is, though onnxruntime has no such LSTM.
       path: where to write it as well; what was there is replaced as a whole.
       lengths: the graph has an input `lengths` `[B]`, int32, and its outputs are zero
         at padded steps. (The last states of rows of length 0, which ONNX does not
@@ -47,7 +50,7 @@ def write(
 
     Raises:
       ValueError: for a cell, a field or a function that ONNX has no counterpart of,
-        with its place.
+        with its place; for parameters of another cell, with every difference.
       ImportError: without the package `onnx`.
 
     References:
@@ -66,12 +69,10 @@ def write(
         raise ImportError(
             "ONNX files need the package onnx: pip install 'jaxrnn[onnx]'"
         ) from error
-    named = jax.tree.leaves_with_path(params)
-    kernels = [
-        leaf for path, leaf in named if path[-1] == jax.tree_util.DictKey("kernel")
-    ]
-    size: Any = kernels[0].shape[0] if kernels else None
-    dtype = np.result_type(np.float32, *(weights(leaf).dtype for _, leaf in named))
+    check_params(cell, params)
+    size: Any = input_size_of(params)
+    dtypes = [weights(leaf).dtype for leaf in jax.tree.leaves(params)]
+    dtype = np.result_type(np.float32, *dtypes)
     build, ids = Build(dtype, carried=carry), cell.input_ndim == 0
     shape = ("T", "B") if ids else ("T", "B", size or "features")
     xs = build.input("xs", np.int64 if ids else dtype, shape)

@@ -99,13 +99,15 @@ def _like(case: Case, arrays: list, *, backwards: bool) -> Any:
         "reset_after": True,
         **{k: v for k, v in case.options.items() if k != "both"},
     }
+    for option in ("activation", "recurrent_activation"):
+        config[option] = types.SimpleNamespace(
+            __name__=config[option], __module__="keras.activations"
+        )
     names = ("kernel", "recurrent_kernel", "bias")
     own = dict(zip(names, [*arrays, None][:3], strict=True))
     cell = types.SimpleNamespace(reset_after=config["reset_after"], **own)
     kind = type(case.kind, (types.SimpleNamespace,), {})
-    return kind(
-        name=case.name, built=True, units=H, cell=cell, get_config=lambda: config
-    )
+    return kind(name=case.name, built=True, units=H, cell=cell, **config)
 
 
 def weights_of(written: Any) -> dict[str, np.ndarray]:
