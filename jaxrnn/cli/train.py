@@ -54,6 +54,9 @@ def run_train(options: argparse.Namespace) -> int:
     _conclude(run, parts, fitted)
     for measured in profile:
         print(measured.report())
+    if looks and not run.gradients_figure.exists():
+        every = looks[0].every
+        print(f"no picture of gradients: it takes {every} steps for the first look")
     return 0
 
 
@@ -100,6 +103,7 @@ def gradient_log(run: Run) -> GradientLog:
     return GradientLog(
         run.gradients_file,
         language_look(run.model),
+        every=min(100, run.total),
         limit=config.clip if config.clip_by == "norm" else None,
         picture=run.gradients_figure,
     )

@@ -31,7 +31,10 @@ class Distances(NamedTuple):
         over all distances.
       reach: `[K]`, what is left of the error signals k steps back, ||dL_t/dc_{t-k}|| /
         ||dL_t/dc_t|| with L_t what the output of step t does, over all t that have so
-        many steps before them; NaN where none has.
+        many steps before them; NaN where none has. Where an output is not computed from
+        the state that its step leaves, but from c_{t-1}, that is what is compared with.
+        Padded steps count as steps back, and take nothing away: with holes in the mask
+        a signal has gone over fewer real steps than k.
     """
 
     norms: dict[str, Array]
@@ -82,6 +85,7 @@ def by_distance(
     goes_on = None if note.begins is None else ~note.begins
     before = lambda starts: earlier(only(goes_on, [starts]))[0]
     starts = joint_size(own_signals(place.cell, note, outputs), place.leading)
+    starts = jnp.where(starts > 0, starts, joint_size(dbefore, place.leading))
 
     def farther(state: tuple[Leaves, Array], _: None) -> tuple[Any, Any]:
         signal, starts = state
@@ -101,5 +105,6 @@ def _share(part: Array, total: Array) -> Array:
     """part . total / total . total, or 0."""
     top = jnp.max(jnp.abs(total), initial=0)
     unit = jnp.where(top > 0, top, 1)
-    part, total = part / unit, total / unit
-    return jnp.sum(part * total) / jnp.maximum(jnp.sum(total * total), 1e-30)
+    part, total = (a / unit.astype(a.dtype) for a in (part, total))
+    product = lambda a: jnp.sum(jnp.real(a * jnp.conj(total)))
+    return product(part) / jnp.maximum(product(total), 1e-30)

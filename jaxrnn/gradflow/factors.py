@@ -16,7 +16,7 @@ from jaxrnn.unroll.taken_apart import evaluate
 
 # What keeps numbers in order, or only moves them: the least give the least.
 _NAMES = """
-    add add_any broadcast_in_dim ceil clamp concatenate convert_element_type copy exp
+    add add_any broadcast_in_dim ceil clamp concatenate convert_element_type copy
     floor logistic max min name reduce_max reduce_min reduce_sum reshape rev round sign
     slice split squeeze standing tanh transpose
 """
@@ -115,6 +115,12 @@ def _mul(a: _Range, b: _Range) -> tuple[Any, Any]:
     return products.min(axis=0), products.max(axis=0)
 
 
+def _exp(a: _Range) -> tuple[Any, Any]:
+    """It has one end: what cuts it off at the other, for rounding, makes no gate."""
+    with np.errstate(over="ignore"):
+        return np.exp(a.low), np.where(np.isfinite(a.low), np.exp(a.high), np.inf)
+
+
 def _div(a: _Range, b: _Range) -> tuple[Any, Any]:
     positive = (b.low > 0).all()
     low, high = (1 / b.high, 1 / b.low) if positive else (-np.inf, np.inf)
@@ -126,4 +132,5 @@ _RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     "sub": _sub,
     "mul": _mul,
     "div": _div,
+    "exp": _exp,
 }

@@ -1,7 +1,8 @@
-"""The state of each row as one vector."""
+"""The state of each row as one vector of real numbers."""
 
 import math
 
+import jax
 import jax.numpy as jnp
 
 from jaxrnn.typing import Array
@@ -9,6 +10,8 @@ from jaxrnn.typing import Array
 
 def flat(leaves: list[Array], batch: int) -> Array:
     """Leaves `[*batch, ...]` side by side: `[rows, n]`.
+
+    A complex number is two: its real and its imaginary part.
 
     Args:
       leaves: of a carry.
@@ -19,8 +22,10 @@ def flat(leaves: list[Array], batch: int) -> Array:
       [[0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 0.0, 1.0]]
     """
     rows = math.prod(leaves[0].shape[:batch])
-    width = lambda a: math.prod(a.shape[batch:])
-    return jnp.concatenate([a.reshape(rows, width(a)) for a in leaves], axis=-1)
+    flat_rows = lambda a: a.reshape(rows, math.prod(a.shape[batch:]))
+    return jnp.concatenate(
+        [flat_rows(part) for leaf in leaves for part in _real_parts(leaf)], axis=-1
+    )
 
 
 def apart(state: Array, like: list[Array], batch: int) -> list[Array]:
@@ -33,7 +38,14 @@ def apart(state: Array, like: list[Array], batch: int) -> list[Array]:
     """
     parts, place = [], 0
     for leaf in like:
-        width = math.prod(leaf.shape[batch:])
-        parts.append(state[:, place : place + width].reshape(leaf.shape))
-        place += width
+        width, of_leaf = math.prod(leaf.shape[batch:]), []
+        for _ in _real_parts(leaf):
+            part = state[:, place : place + width]
+            of_leaf.append(part.reshape(leaf.shape))
+            place += width
+        parts.append(jax.lax.complex(*of_leaf) if len(of_leaf) == 2 else of_leaf[0])
     return parts
+
+
+def _real_parts(leaf: Array) -> list[Array]:
+    return [leaf.real, leaf.imag] if jnp.iscomplexobj(leaf) else [leaf]

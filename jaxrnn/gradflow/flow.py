@@ -24,7 +24,9 @@ class LayerFlow(NamedTuple):
       weights: the norm of the gradient of each weight, as prepared for the steps.
       distances: the split of these gradients by distance; empty where `norms` is.
       spectra: of the step Jacobians; None where none were asked for.
-      gates: the saturation of each gate by name; empty of cells without gates.
+      gates: the saturation of each gate by name; empty of cells without gates. Gates
+        are the factors of a step that its equations confine to [0, 1]: under
+        activation="sigmoid" those of the activation too, and all by number.
     """
 
     norms: dict[str, Array]

@@ -33,8 +33,9 @@ def jacobians(
 ) -> dict[str, Array]:
     """The Jacobian of every step of every recurrence, dc_t/dc_{t-1}.
 
-    c is the whole state of a recurrence, its fields side by side, n numbers. At a
-    padded step the Jacobian is the identity, where a segment begins 0.
+    c is the whole state of a recurrence, its fields side by side, n numbers; of a field
+    of complex ones come the real parts and then the imaginary ones. At a padded step
+    the Jacobian is the identity, where a segment begins 0.
 
     Args:
       cell: any cell.

@@ -69,12 +69,14 @@ def measure(
     at every step, how much of dL/dW comes from how many steps back, how far an error
     signal reaches, what the step Jacobians do to it, and how many gates are shut. It
     takes one jitted pass, compiled once a shape; what stands in padding does not count.
+    What runs before the first step is not seen: the encoder of an `EncoderDecoder`,
+    which is to be measured as a model of its own.
 
     Args:
       cell: any cell.
       params: what `cell.init` returned.
       xs: inputs `[T, *batch, ...]`.
-      loss: from the outputs to a scalar, or to a value for each step and row, of which
+      loss: from the outputs to a real scalar, or to one for each step and row, of which
         the mean over real steps is taken. A function made anew compiles anew: what
         changes from call to call comes as `targets`.
       carry: the state to start from; None: the cell's initial carry.
@@ -109,14 +111,17 @@ def measure(
       Elman: gradients shrink by 0.50 a step; after 10 steps below 1e-3 of the last; ...
     """
     checks.positive(distances=distances)
-    low, high = map(float, thresholds)
-    if not 0 <= low < high <= 1:
+    if len(thresholds) != 2 or not 0 <= thresholds[0] < thresholds[1] <= 1:
         raise ValueError(f"`thresholds` must rise within [0, 1], got {thresholds}")
+    low, high = map(float, thresholds)
     if isinstance(rows, bool) or not isinstance(rows, int) or rows < 0:
         raise ValueError(f"`rows` must be an integer of at least 0, got {rows!r}")
     sequence = arrange(
         cell, xs, lengths=lengths, mask=mask, reset=reset, time_axis=time_axis
     )
+    if 0 in (sequence.steps, *sequence.batch_shape):
+        held = sequence.steps, *sequence.batch_shape
+        raise ValueError(f"`xs` must hold a step and a row at least, got {held}")
     shape = sequence.batch_shape, bool(reverse), time_axis
     settings = _Settings(distances, rows, (low, high))
     origin = Origin(params, carry, key, start, context)
@@ -153,6 +158,8 @@ def _scalar(loss: Loss, ys: PyTree, targets: PyTree, sequence: Sequence) -> Arra
     """The loss, the mean over real steps of one that gives a value for each."""
     ys = sequence.like_input(ys)
     value = jnp.asarray(loss(ys) if targets is None else loss(ys, targets))
+    if not jnp.issubdtype(value.dtype, jnp.floating):
+        raise ValueError(f"`loss` must give floating numbers, got {value.dtype}")
     expected = (sequence.steps, *sequence.batch_shape)
     if sequence.time_axis == 1 and value.ndim > 1:
         value = jnp.moveaxis(value, 1, 0)
@@ -169,7 +176,9 @@ def _layer(
 ) -> LayerFlow:
     low, high = settings.thresholds
     sizes = lambda leaves: [size(a, place.leading) for a in leaves]
-    output = joint_size(moving(gradient.output), place.leading)
+    shape = jax.tree.leaves(note.xs)[0].shape[: place.leading]
+    outputs = moving(gradient.output) or [jnp.zeros(shape, jnp.float32)]
+    output = joint_size(outputs, place.leading)
     gradients = map(size, moving(gradient.ready))
     names = labels(note.ready, "weight")
     weights = OrderedDict(zip(names, gradients, strict=True))

@@ -100,13 +100,13 @@ def _clipped(powers: np.ndarray) -> np.ndarray:
 
 def _source(axes: Any, layer: "LayerFlow") -> None:
     """How much of the recurrent weight's gradient comes from k steps back."""
-    name = recurrent_weight(layer) or ""
-    norms = np.asarray(layer.distances.norms[name], np.float64)
-    total = norms.sum()
-    shares = 100 * norms / total if total > 0 else norms
+    name = str(recurrent_weight(layer))
+    shares = 100 * np.asarray(layer.distances.shares[name], np.float64)
+    far = np.cumsum(shares)  # 100 over all distances, where all are there
     axes.bar(np.arange(len(shares)), shares, width=1, color=_PALE)
-    axes.plot(np.cumsum(shares), color=_COLOURS[0], label="so far")
-    axes.set_ylim(0, 105)
+    axes.plot(far, color=_COLOURS[0], label="so far")
+    ends = [*shares[np.isfinite(shares)], *far[np.isfinite(far)], 0, 100]
+    axes.set_ylim(1.05 * min(ends), 1.05 * max(ends))
     axes.set_xlabel("steps back", fontsize=9)
     axes.set_ylabel("%", fontsize=9)
     axes.legend(frameon=False, fontsize=8, loc="center right")
@@ -174,7 +174,7 @@ PANELS = (
     Panel(
         "Which steps do weights learn from?",
         _source,
-        lambda layer: len(layer.output) > 1,
+        lambda layer: len(layer.output) > 1 and bool(layer.weights),
     ),
     Panel(
         "What one step does to it", _stretch, lambda layer: layer.spectra is not None

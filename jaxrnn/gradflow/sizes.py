@@ -1,5 +1,7 @@
 """Norms that neither overflow nor underflow, and the names of what they are of."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 
@@ -14,8 +16,9 @@ def size(array: Array, leading: int = 0) -> Array:
       >>> size(jnp.array([[3e-30, 4e-30], [0.0, 0.0]]), 1).tolist()[1]
       0.0
     """
-    flat = array.reshape(*array.shape[:leading], -1)
-    top = jnp.max(jnp.abs(flat), axis=-1, initial=0)
+    shape = array.shape
+    flat = jnp.abs(array).reshape(*shape[:leading], math.prod(shape[leading:]))
+    top = jnp.max(flat, axis=-1, initial=0)
     unit = jnp.where((top > 0) & jnp.isfinite(top), top, 1)
     return unit * jnp.sqrt(jnp.sum(jnp.square(flat / unit[..., None]), axis=-1))
 

@@ -1,14 +1,16 @@
 """The Jacobians of steps: how each stretches the state, and what their product does."""
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from jaxrnn.activations import activation
+from jaxrnn.activations import Activation, activation
+from jaxrnn.cell import Cell
+from jaxrnn.cells.elman import Elman
 from jaxrnn.gradflow.flat import apart, flat
 from jaxrnn.gradflow.observe import Place, Recurrence
+from jaxrnn.gradflow.sizes import size
 from jaxrnn.gradflow.steps import one_step
 from jaxrnn.gradflow.tapped import moving, replaced
 from jaxrnn.product import gate_dtype
@@ -19,16 +21,17 @@ from jaxrnn.unroll.masks import spread
 class Spectra(NamedTuple):
     """What the step Jacobians J_t = dc_t/dc_{t-1} of some rows are like.
 
-    c_t is the whole state of the recurrence, n numbers; J_t is the identity at padded
-    steps and 0 where a segment begins.
+    c_t is the whole state of the recurrence, n numbers, of which a complex one is two;
+    J_t is the identity at padded steps and 0 where a segment begins.
 
     Attributes:
       singular_values: `[T, rows, n]` of J_t, the largest first.
       radius: `[T, rows]`, the spectral radius of J_t.
       product: `[T, rows]`, log10 of ||dc_T/dc_t|| = ||J_T .. J_{t+1}||.
-      bound: log10 of max|f'| ||U||, which no ||J_t|| exceeds, of a cell whose step is
-        f(z + U c') and nothing else, or of a leaky one (1 - a) + a max|f'| ||U||; None:
-        of other cells. Pascanu, Mikolov, Bengio 2013, section 2.1.
+      bound: log10 of max|f'| ||U||, which no ||J_t|| exceeds, of an `Elman`, whose step
+        is f(z + U c'), or of a leaky one (1 - a) + a max|f'| ||U||; None: of other
+        cells, with layer normalisation, and of f that works on more than one number or
+        whose slope has no end. Pascanu, Mikolov, Bengio 2013, section 2.1.
     """
 
     singular_values: Array
@@ -50,9 +53,9 @@ def spectra(place: Place, note: Recurrence, *, rows: int) -> Spectra:
     def step(after: tuple[Array, Array], now: Recurrence) -> tuple:
         product, power = after  # dc_T/dc_t = product * 10^power
         J = jacobian(place, now._replace(ready=ready), rows=rows)
-        norm = power + jnp.log10(_norm(product))
+        values, of_product = jnp.linalg.svd(jnp.stack([J, product]), compute_uv=False)
+        norm = power + jnp.log10(of_product[..., 0])
         unit, product = _scaled(product @ J)
-        values = jnp.linalg.svd(J, compute_uv=False)
         return (product, power + jnp.log10(unit)), (values, spectral_radius(J), norm)
 
     batch = place.leading - 1
@@ -63,14 +66,14 @@ def spectra(place: Place, note: Recurrence, *, rows: int) -> Spectra:
     inputs = note._replace(ready=None)
     found: Any = jax.lax.scan(step, begin, inputs, reverse=True)[1]
     values, radius, product = found
-    return Spectra(values, radius, product, bound(place, ready, len(identity)))
+    return Spectra(values, radius, product, bound(place.cell, ready))
 
 
 def _scaled(matrix: Array) -> tuple[Array, Array]:
     """`[..., n, n]` as a number and a matrix of about 1: products neither overflow nor
     vanish."""
-    size = jnp.sqrt(jnp.sum(matrix**2, axis=(-2, -1)))
-    unit = jnp.where((size > 0) & jnp.isfinite(size), size, 1)
+    norm = size(matrix, matrix.ndim - 2)
+    unit = jnp.where((norm > 0) & jnp.isfinite(norm), norm, 1)
     return unit, matrix / unit[..., None, None]
 
 
@@ -135,19 +138,31 @@ def _norm(matrix: Array) -> Array:
     return jnp.linalg.svd(matrix, compute_uv=False)[..., 0]
 
 
-def bound(place: Place, ready: PyTree, size: int) -> Array | None:
+def bound(cell: Cell, ready: PyTree) -> Array | None:
     """log10 of max|f'| ||U||, if U and f are all there is to the step."""
-    plain = isinstance(ready, Mapping) and set(ready) == {
-        "kernel",
-        "recurrent_kernel",
-        "bias",
-    }
-    f = getattr(place.cell, "activation", None)
-    if not plain or f is None or ready["recurrent_kernel"].shape != (size, size):
+    if type(cell) is not Elman or cell.layer_norm:
         return None
     U = ready["recurrent_kernel"]
     U = U.astype(gate_dtype(U.dtype))
-    points = jnp.linspace(-8, 8, 4097, dtype=U.dtype)  # 0, the steepest, is one
-    steepest = jnp.max(jnp.abs(jax.vmap(jax.grad(activation(f)))(points)))
-    leak = getattr(place.cell, "leak", 1.0)
-    return jnp.log10((1 - leak) + leak * steepest * _norm(U))
+    steepest = _steepest(cell.activation, U.dtype)
+    if steepest is None:
+        return None
+    return jnp.log10((1 - cell.leak) + cell.leak * steepest * _norm(U))
+
+
+def _steepest(f: Activation, dtype: Any) -> Array | None:
+    """max|f'| from -100 to 100, if f works on each number alone, and its slope ends.
+
+    The points are closer the nearer they lie to 0, which is one of them.
+    """
+    with jax.ensure_compile_time_eval():
+        points = 100 * jnp.linspace(-1, 1, 20001, dtype=dtype) ** 3
+        alone, together = points[:, None], points[None, :]
+        push = lambda x: jax.jvp(activation(f), (x,), (jnp.ones_like(x),))
+        (value, slope), joint = push(alone), activation(f)(together)
+        if joint.shape != together.shape or not jnp.allclose(value, joint.T, rtol=1e-4):
+            return None
+        steep = jnp.abs(slope[:, 0])
+        within = jnp.max(jnp.where(jnp.abs(points) < 50, steep, 0))
+        steepest = jnp.max(steep)
+        return steepest if steepest <= 1.001 * within else None

@@ -5,8 +5,9 @@ import jax.numpy as jnp
 
 from jaxrnn import checks
 from jaxrnn.gradflow.sizes import joint_size, size
-from jaxrnn.gradflow.tapped import moving
 from jaxrnn.typing import Array, PyTree
+
+_DEPTHS = {"norm": 0, "block": 1, "leaf": None}  # of the paths that are clipped as one
 
 
 def update_ratios(params: PyTree, updates: PyTree) -> PyTree:
@@ -40,8 +41,8 @@ def clip_factors(gradient: PyTree, limit: float, *, by: str = "norm") -> PyTree:
     Args:
       gradient: a tree of arrays.
       limit: the largest norm, or value.
-      by: "norm" of all gradients, "leaf" or "value"; of values it is the part of an
-        array that is left as it is.
+      by: "norm" of all gradients, "block", "leaf" or "value", as of `clip`; of values
+        it is the part of an array that is left as it is.
 
     Returns:
       A tree of scalars in [0, 1].
@@ -59,16 +60,19 @@ def clip_factors(gradient: PyTree, limit: float, *, by: str = "norm") -> PyTree:
       >>> clip_factors(gradient, 1.0, by="value")["a"].tolist()
       0.5
     """
-    checks.one_of(("norm", "leaf", "value"), by=by)
+    checks.one_of((*_DEPTHS, "value"), by=by)
     if not limit > 0:
         raise ValueError(f"`limit` must be positive, got {limit}")
     if by == "value":
         kept = lambda leaf: jnp.mean(jnp.abs(leaf) <= limit, dtype=leaf.dtype)
         return jax.tree.map(kept, gradient)
-    all_of_it = joint_size(moving(gradient))
+    blocks = dict[object, list[Array]]()
+    for path, leaf in jax.tree.leaves_with_path(gradient):
+        blocks.setdefault(path[: _DEPTHS[by]], []).append(leaf)
+    norms = {block: joint_size(leaves) for block, leaves in blocks.items()}
 
-    def factor(leaf: Array) -> Array:
-        norm = all_of_it if by == "norm" else size(leaf)
+    def factor(path: tuple, leaf: Array) -> Array:
+        norm = norms[path[: _DEPTHS[by]]]
         return jnp.where(norm > limit, limit / jnp.maximum(norm, limit), 1)
 
-    return jax.tree.map(factor, gradient)
+    return jax.tree.map_with_path(factor, gradient)

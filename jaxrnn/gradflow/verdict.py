@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 
 _LOST = 1e-3
+_KEPT = 0.5, 2.0  # what is left of a signal that keeps its size, about
 _OFTEN = 0.1  # shares of gates that are worth a word
 _MOST = 0.9
 
@@ -31,12 +32,12 @@ class Fade(NamedTuple):
     left: float
 
     @property
-    def vanishes(self) -> bool:
-        return self.left <= _LOST
+    def shrinks(self) -> bool:
+        return self.left <= _KEPT[0]
 
     @property
-    def explodes(self) -> bool:
-        return self.left >= 1 / _LOST
+    def grows(self) -> bool:
+        return self.left >= _KEPT[1]
 
 
 def fade(reach: np.ndarray) -> Fade | None:
@@ -88,7 +89,8 @@ def _words(layer: "LayerFlow") -> str:
     broken = [~np.isfinite(norm).reshape(len(norm), -1).all(axis=1) for norm in norms]
     if np.any(broken):
         last = int(np.flatnonzero(np.any(broken, axis=0))[-1])
-        return f"gradients are not finite, at step {last} and others"
+        others = " and others" if np.sum(np.any(broken, axis=0)) > 1 else ""
+        return f"gradients are not finite, at step {last}{others}"
     if not (np.any(layer.output) or any(map(np.any, norms))):
         return "no gradient reaches it"
     parts = [_of_time(layer), *_of_weights(layer), *_of_gates(layer)]
@@ -102,26 +104,36 @@ def _of_time(layer: "LayerFlow") -> str:
     if found is None:
         return "no error signal has a step before it, so nothing flows through time"
     rate, steps, left = found
+    after = f"after {_steps(steps)}"
     if left == 0:
-        return f"gradients are 0 after {steps} step{'s' * (steps > 1)}"
-    if found.vanishes:
-        end = f"after {steps} steps below 1e-3 of the last"
-        return f"gradients shrink by {rate:.2f} a step; {end}"
-    if found.explodes:
-        end = f"after {steps} steps above 1e3 times the last"
-        return f"gradients grow by {rate:.2f} a step; {end}"
-    return f"gradients keep their size: after {steps} steps {left:.2g} of the last"
+        return f"gradients are 0 {after}"
+    factor = f"{rate:.2f}" if abs(rate - 1) >= 0.005 else f"{rate:.4f}"
+    if found.shrinks:
+        end = "below 1e-3 of the last" if left <= _LOST else f"{left:.2g} of the last"
+        return f"gradients shrink by {factor} a step; {after} {end}"
+    if found.grows:
+        end = "above 1e3" if left >= 1 / _LOST else f"{left:.2g}"
+        return f"gradients grow by {factor} a step; {after} {end} times the last"
+    return f"gradients keep their size: {after} {left:.2g} of the last"
+
+
+def _steps(count: int) -> str:
+    return "1 step" if count == 1 else f"{count} steps"
 
 
 def _of_weights(layer: "LayerFlow") -> Iterator[str]:
     name = recurrent_weight(layer)
     if name is None or len(layer.output) == 1:
         return
-    near = np.cumsum(np.asarray(layer.distances.norms[name], np.float64))
-    if near[-1] > 0:
-        steps = int(np.argmax(near >= _MOST * near[-1])) + 1
-        share = f"{100 * _MOST:.0f} % of the gradient of {name}"
-        yield f"{share} from the last {steps} steps"
+    shares = np.asarray(layer.distances.shares[name], np.float64)
+    near = np.cumsum(shares)  # it may pass 1, where older steps take away again
+    if not shares.any():
+        return
+    far = np.flatnonzero(np.abs(near - 1) > 1 - _MOST)
+    steps = int(far[-1]) + 2 if len(far) else 1
+    share = _MOST if steps <= len(near) else near[-1]
+    last = "the last step" if steps == 1 else f"the last {min(steps, len(near))} steps"
+    yield f"{100 * share:.0f} % of the gradient of {name} from {last}"
 
 
 def recurrent_weight(layer: "LayerFlow") -> str | None:
@@ -141,8 +153,11 @@ def _of_gates(layer: "LayerFlow") -> Iterator[str]:
 
 
 def _advice(flow: "GradientFlow") -> Iterator[str]:
-    fades = [fade(np.asarray(layer.distances.reach)) for layer in flow.layers.values()]
-    if any(f is not None and f.explodes for f in fades):
+    """What helps, of layers that learn: a window of inputs is to end."""
+    learn = lambda layer: any(norm > 0 for norm in layer.weights.values())
+    layers = filter(learn, flow.layers.values())
+    fades = [fade(np.asarray(layer.distances.reach)) for layer in layers]
+    if any(f is not None and f.grows for f in fades):
         yield f"What helps where they grow: {EXPLODE}."
-    if any(f is not None and f.vanishes for f in fades):
+    if any(f is not None and f.shrinks for f in fades):
         yield f"What helps where they shrink: {VANISH}."

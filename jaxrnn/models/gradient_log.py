@@ -25,17 +25,18 @@ Look = Callable[[TrainState, Any], GradientFlow]
 class GradientLog(Callback):
     """Looks at the gradients every so many steps of `fit`.
 
-    Each look is a line of JSON: for every layer the factor of gradients a step, what is
-    left of them, their norms over time and gates; beside it the gradient's norm, the
-    share of steps since the last look whose gradient was clipped, and ||update|| /
-    ||weight|| of each array. A run that goes on drops what was written after its
-    checkpoint.
+    A look is at what a step begins with, its carry included, and a line of JSON: for
+    every layer the factor of gradients a step, what is left of them, their norms over
+    time and gates; beside it the gradient's norm, the share of steps since the last
+    look whose gradient was clipped, and ||update|| / ||weight|| of each array. A run
+    that goes on drops what was written after its checkpoint.
 
     Args:
       path: of the file.
       look: from a state and a batch to what `gradflow.measure` returns.
       every: steps between two looks.
-      limit: the largest norm that is not clipped; None: nothing is.
+      limit: the largest norm that is not clipped; None: there is none, or it is not
+        known, and so `clipped` is null.
       picture: path of the page that is drawn at the end; None: none is.
 
     Example:
@@ -62,29 +63,30 @@ class GradientLog(Callback):
     def on_start(self, step: int) -> None:
         self.file.on_start(step)
         self.sent, self.norms = step, list[float]()
-        self.before: PyTree = None
         self.pending = dict[int, Any]()
 
-    def on_step(self, state: TrainState, batch: Any) -> None:
+    def on_batch(self, state: TrainState, batch: Any) -> None:
         self.sent += 1
         if self.sent % self.every == 0:
-            ratios = None
-            if self.before is not None:
-                ratios = _ratios(self.before, state.params)
-            self.pending[self.sent] = self.look(state, batch), ratios
-            self.before = None
-        elif (self.sent + 1) % self.every == 0:
-            self.before = jax.tree.map(jnp.copy, state.params)
+            before = jax.tree.map(jnp.copy, state.params)
+            self.pending[self.sent] = self.look(state, batch), before
+
+    def on_step(self, state: TrainState, batch: Any) -> None:
+        if self.sent % self.every == 0:
+            flow, before = self.pending[self.sent]
+            self.pending[self.sent] = flow, _ratios(before, state.params)
 
     def on_metrics(self, step: int, metrics: dict[str, float]) -> None:
         self.norms.append(metrics["gradient_norm"])
         if step in self.pending:
             flow, ratios = jax.device_get(self.pending.pop(step))
-            clipped = [norm > (self.limit or math.inf) for norm in self.norms]
+            clipped = None
+            if self.limit is not None:
+                clipped = float(np.mean(np.array(self.norms) > self.limit))
             row = {
                 "gradient_norm": metrics["gradient_norm"],
-                "clipped": float(np.mean(clipped)),
-                "updates": ratios or {},
+                "clipped": clipped,
+                "updates": ratios,
                 "layers": {name: _row(layer) for name, layer in flow.layers.items()},
                 "verdict": flow.verdict(),
             }

@@ -115,16 +115,19 @@ def _gates(axes: Any, layers: list) -> None:
 
 
 def _clips(axes: Any, rows: Rows) -> None:
-    axes.set_title(
-        "Gradient norm, and steps that were clipped", fontsize=10, loc="left"
-    )
+    known = any(row["clipped"] is not None for row in rows)
+    title = "Gradient norm, and steps that were clipped" if known else "Gradient norm"
+    axes.set_title(title, fontsize=10, loc="left")
     steps = [row["step"] for row in rows]
     norms = np.array([row["gradient_norm"] for row in rows], np.float64)
     axes.plot(steps, norms, color=_COLOURS[0])
     axes.set_yscale("log")
     axes.set_ylabel("norm", fontsize=9, color=_COLOURS[0])
+    if not known:
+        return
     other = axes.twinx()
-    other.plot(steps, [100 * row["clipped"] for row in rows], color=_COLOURS[1])
+    clipped = np.array([row["clipped"] for row in rows], np.float64)
+    other.plot(steps, 100 * clipped, color=_COLOURS[1])
     other.set_ylim(-2, 102)
     other.set_ylabel("% clipped", fontsize=9, color=_COLOURS[1])
     other.spines["top"].set_visible(False)
@@ -155,4 +158,5 @@ def _rates(axes: Any, rows: Rows, names: list[str]) -> None:
         rates = [row["layers"].get(name, {}).get("rate") for row in rows]
         axes.plot(steps, np.array(rates, np.float64), color=colour, label=name)
     axes.axhline(1, color=_GREY, linewidth=0.8, linestyle=":")
-    axes.legend(frameon=False, fontsize=8)
+    if names:
+        axes.legend(frameon=False, fontsize=8)

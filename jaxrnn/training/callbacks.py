@@ -32,6 +32,15 @@ class Callback:
           step: the updates so far, 0 for a new run.
         """
 
+    def on_batch(self, state: TrainState, batch: Any) -> None:
+        """Before a step is sent to the device.
+
+        Args:
+          state: before the step, with the carry that it starts from. The step takes
+            over its arrays, so copy what you keep.
+          batch: what the step is made with.
+        """
+
     def on_step(self, state: TrainState, batch: Any) -> None:
         """After a step was sent to the device, which may not have finished it.
 

@@ -181,6 +181,8 @@ class _Run:
         self._close(whole=next(rest, None) is None)
 
     def _one(self, batch: Any) -> None:
+        for hook in self.hooks:
+            hook.on_batch(self.state, batch)
         self.state, metrics = self.step(self.state, batch)
         self.sent += 1
         self.progress = self.progress._replace(batches=self.progress.batches + 1)

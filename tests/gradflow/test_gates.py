@@ -9,6 +9,7 @@ import jaxrnn as jr
 from drawn import parameters
 from jaxrnn.gradflow import measure
 from jaxrnn.gradflow.factors import factors
+from jaxrnn.gradflow.gates import _names
 from jaxrnn.unroll.taken_apart import dissolved
 
 T, B, N, H = 6, 4, 3, 5
@@ -62,11 +63,37 @@ def count(cell):
         (jr.DiagonalLinear(H), 0),
         (Squeezed(H), 1),
         (jr.Wrapper(jr.GRU(H)), 2),
+        (jr.MatrixLSTM(2, 3), 1),
+        (jr.RGLRU(H), 1),
     ],
     ids=repr,
 )
 def test_how_many(cell, gates):
     assert count(cell) == gates
+
+
+def test_an_exponential_that_is_cut_off_is_none():
+    step = lambda c, x: c * jnp.exp(jnp.minimum(x, 0)) * jnp.tanh(x)
+    assert factors(jax.make_jaxpr(step)(1.0, 2.0), 0) == []
+    written_out = lambda c, x: c / (1 + jnp.exp(-x)) * (1 / (1 + jnp.exp(-x)))
+    assert len(factors(jax.make_jaxpr(written_out)(1.0, 2.0), 0)) == 1
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        (jr.LSTM(H), ["input", "forget", "output"]),
+        (jr.LSTM(H, coupled=True), ["forget", "output"]),
+        (jr.GRU(H, reset="after"), ["update", "reset"]),
+        (jr.Zoneout(jr.GRU(H), 0.3), ["update", "reset"]),
+        (jr.MGU(H), ["forget"]),
+        (jr.MUT3(H), ["gate 1", "gate 2"]),
+        (jr.LSTM(H, activation="sigmoid"), [f"gate {n}" for n in range(1, 6)]),
+    ],
+    ids=repr,
+)
+def test_names(cell, names):
+    assert _names(cell, count(cell)) == names
 
 
 def test_shares_of_an_lstm():

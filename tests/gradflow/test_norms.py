@@ -58,9 +58,10 @@ def assert_norms(layer, expected):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "cell",
-    [LSTM, *(pytest.param(c, marks=pytest.mark.slow) for c in (ELMAN, GRU))],
+    [ELMAN, GRU, LSTM],
     ids=repr,
 )
 def test_of_a_cell(cell):
@@ -109,6 +110,7 @@ def test_of_a_stack_and_both_directions():
         assert_norms(layer, norms(gradient))
 
 
+@pytest.mark.slow
 def test_what_stands_in_padding_does_not_count():
     other = jnp.where(MASK[..., None], XS, jnp.nan)
     params = parameters(ELMAN, N)

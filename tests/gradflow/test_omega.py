@@ -163,11 +163,11 @@ STACK = jr.Stack(jr.GRU(2), LSTM, param_dtype="float64")
     ("cell", "part", "gradient"),
     [
         pytest.param(LSTM, False, "immediate", id="lstm-immediate"),
-        pytest.param(LSTM, True, "full", id="hidden_of_lstm-full"),
         *(
             pytest.param(cell, part, gradient, id=name, marks=pytest.mark.slow)
             for cell, part, gradient, name in [
                 (LSTM, False, "full", "lstm-full"),
+                (LSTM, True, "full", "hidden_of_lstm-full"),
                 (LSTM, True, "immediate", "hidden_of_lstm-immediate"),
                 (STACK, False, "immediate", "stack-immediate"),
                 (STACK, False, "full", "stack-full"),
@@ -199,6 +199,7 @@ def test_an_output_layer_says_where_the_errors_come_from():
 # Corners.
 
 
+@pytest.mark.slow
 def test_where_no_error_comes_to_nothing_is_added():
     early = lambda ys: jnp.sum(ys[2] ** 2)
     expected = slopes_of(CELL, XS[:3], early)(PARAMS)
@@ -216,7 +217,7 @@ def test_an_error_that_dies_within_a_step_adds_one():
 
 
 def test_one_step_without_a_batch():
-    value = omega(CELL, PARAMS, XS[:1, 0], jnp.sum)
+    value, _ = slopes_of(CELL, XS[:1, 0], jnp.sum)(PARAMS)
     h = np.tanh(XS[0, 0] @ PARAMS["kernel"] + PARAMS["bias"])
     sent = (1 - h**2) @ PARAMS["recurrent_kernel"].T
     expected = (np.linalg.norm(sent) / np.sqrt(H) - 1) ** 2
@@ -229,6 +230,7 @@ def test_padding_may_hold_anything():
     close(slopes_of(CELL, xs, lengths=LENGTHS)(PARAMS), clean)
 
 
+@pytest.mark.slow
 def test_time_may_come_second():
     swapped = lambda ys: loss(jnp.swapaxes(ys, 0, 1))
     options = {"lengths": LENGTHS, "time_axis": 1}
@@ -236,6 +238,7 @@ def test_time_may_come_second():
     close(got, omega(CELL, PARAMS, XS, loss, lengths=LENGTHS))
 
 
+@pytest.mark.slow
 def test_errors_may_be_tiny():
     cell = jr.Elman(H)
     params = jax.tree.map(lambda a: a.astype(np.float32), PARAMS)
@@ -245,6 +248,7 @@ def test_errors_may_be_tiny():
     np.testing.assert_allclose(*values, rtol=1e-4)
 
 
+@pytest.mark.slow
 def test_what_is_no_number_stays_none():
     assert np.isnan(omega(CELL, PARAMS, XS, lambda ys: jnp.sum(ys) * np.nan))
 

@@ -8,6 +8,7 @@ import pytest
 import jaxrnn as jr
 from drawn import parameters
 from jaxrnn.gradflow import jacobians, measure, spectral_radius
+from jaxrnn.gradflow.spectra import bound
 
 T, B, N, H = 6, 3, 2, 4
 _rng = np.random.default_rng(0)
@@ -101,8 +102,62 @@ def test_long_products_neither_vanish_nor_overflow():
         np.testing.assert_allclose(layer.spectra.product[:, 0], expected, atol=1e-9)
 
 
+def soft_norm(x):
+    return x / jnp.sqrt(1 + jnp.sum(x**2, axis=-1, keepdims=True))
+
+
+@pytest.mark.parametrize(
+    ("f", "steepest"),
+    [
+        ("tanh", 1),
+        ("sigmoid", 0.25),
+        ("softplus", 1),
+        ("hard_sigmoid", 1 / 6),
+        ("softmax", None),
+        (soft_norm, None),
+        (jnp.square, None),
+    ],
+    ids=repr,
+)
+def test_bound_of_an_activation(f, steepest):
+    found = bound(jr.Elman(2, activation=f), {"recurrent_kernel": 3.0 * jnp.eye(2)})
+    if steepest is None:
+        assert found is None
+    else:
+        assert 10**found == pytest.approx(3 * steepest, rel=1e-5)
+
+
+class Another(jr.Elman):
+    """Its parameters are those of an `Elman`, its step is not."""
+
+
+def test_no_other_cell_has_a_bound():
+    ready = {"recurrent_kernel": jnp.eye(H)}
+    for cell in (jr.OrthogonalRNN(H), Another(H), jr.Elman(H, layer_norm=True)):
+        assert bound(cell, ready) is None
+
+
+@pytest.mark.slow
+def test_complex_states_are_twice_as_many_numbers():
+    """||dc/dc'|| of a unitary step is 1 wherever all units are open."""
+    cell = jr.UnitaryRNN(H, param_dtype="float64")
+    params = parameters(cell, N) | {"bias": jnp.ones(H)}
+    loss = lambda ys: jnp.sum(jnp.sin(ys))
+    flow = measure(cell, params, XS, loss)
+    (layer,) = flow.layers.values()
+    assert layer.spectra.singular_values.shape == (T, 1, 2 * H)
+    ((_, norm),) = layer.norms.items()
+    assert norm.dtype == jnp.float64 and (norm > 0).all()
+    for share in layer.distances.shares.values():
+        assert float(share.sum()) == pytest.approx(1)
+    assert flow.verdict() and flow.plot()
+
+
 def test_spectral_radius_of_matrices_that_are_not_normal():
     matrices = _rng.normal(size=(5, 7, 7))
     expected = np.abs(np.linalg.eigvals(matrices)).max(axis=-1)
     np.testing.assert_allclose(spectral_radius(jnp.asarray(matrices)), expected, 1e-3)
     assert float(spectral_radius(jnp.triu(jnp.ones((3, 3)), 1))) == 0
+    for factor in (1e-200, 1e200):
+        far = spectral_radius(factor * jnp.asarray(matrices))
+        np.testing.assert_allclose(far, factor * expected, 1e-3)

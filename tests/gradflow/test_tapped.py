@@ -35,7 +35,17 @@ CELLS = {
 }
 
 
-@pytest.mark.parametrize("cell", CELLS.values(), ids=CELLS)
+@pytest.mark.parametrize(
+    "cell",
+    [
+        pytest.param(
+            cell,
+            id=name,
+            marks=[pytest.mark.slow] * (name in ("stack", "peepholes", "complex")),
+        )
+        for name, cell in CELLS.items()
+    ],
+)
 def test_taps_of_zero_change_nothing(cell):
     params = parameters(cell, N)
     sequence = arrange(cell, XS, **FLAGS)

@@ -10,7 +10,10 @@ import pytest
 from jaxrnn.gradflow import clip_factors, update_ratios
 from jaxrnn.training import clip
 
-GRADIENT = {"a": jnp.array([3.0, 0.0]), "b": jnp.array([[4.0]])}
+GRADIENT = {
+    "a": {"x": jnp.array([3.0, 0.0]), "y": jnp.array([2.0])},
+    "b": jnp.array([[4.0]]),
+}
 
 
 def test_ratios():
@@ -20,8 +23,8 @@ def test_ratios():
     np.testing.assert_allclose([found["a"], found["b"], found["c"]], [1e-3, np.inf, 0])
 
 
-@pytest.mark.parametrize("by", ["norm", "leaf"])
-@pytest.mark.parametrize("limit", [1.0, 3.5, 10.0])
+@pytest.mark.parametrize("by", ["norm", "block", "leaf"])
+@pytest.mark.parametrize("limit", [3.5, 10.0])
 def test_factors_are_those_of_the_clip(by, limit):
     transform = clip(limit, by=by)
     clipped, _ = transform.update(GRADIENT, transform.init(GRADIENT))
@@ -34,14 +37,14 @@ def test_factors_are_those_of_the_clip(by, limit):
 
 def test_of_values_it_is_the_part_that_is_left():
     found = clip_factors(GRADIENT, 3.5, by="value")
-    assert (float(found["a"]), float(found["b"])) == (1.0, 0.0)
+    assert (float(found["a"]["x"]), float(found["b"])) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"limit": 0.0}, "`limit` must be positive, got 0.0"),
-        ({"limit": 1.0, "by": "block"}, "`by` must be one of 'norm', 'leaf', 'value'"),
+        ({"limit": 1.0, "by": "row"}, "`by` must be one of 'norm', 'block', 'leaf'"),
     ],
 )
 def test_errors(options, message):

@@ -11,8 +11,9 @@ import pytest
 import jaxrnn as jr
 from jaxrnn.__main__ import main
 from jaxrnn.data import Window
-from jaxrnn.gradflow import update_ratios
+from jaxrnn.gradflow import GradientFlow, update_ratios
 from jaxrnn.models import GradientLog, language_look, language_objective
+from jaxrnn.models.gradient_page import draw
 from jaxrnn.training import clip, read_rows
 
 pytestmark = pytest.mark.usefixtures("as_a_user_runs_it")
@@ -79,6 +80,35 @@ def test_what_it_writes(tmp_path):
     assert (tmp_path / "page.png").read_bytes().startswith(b"\x89PNG")
 
 
+def test_a_look_is_at_what_the_step_began_with(tmp_path):
+    """Also of the first step of an epoch, whose carry is the first again."""
+    path, began = tmp_path / "flow.jsonl", []
+
+    def look(state, batch):
+        began.append(jax.tree.map(jnp.copy, (state.params, state.carry)))
+        return GradientFlow(jnp.zeros(()), {}, jnp.ones(3, jnp.int32), jnp.ones(2))
+
+    notes = Notes()
+    train(GradientLog(path, look, every=1), notes)
+    assert len(began) == 12
+    for (params, _), left in zip(began[1:], notes.params, strict=False):
+        jax.tree.map(np.testing.assert_array_equal, params, left)
+    start = MODEL.initial_carry(MODEL.prepare(began[0][0]), (3,))
+    for place in (0, 6):
+        jax.tree.map(np.testing.assert_array_equal, began[place][1], start)
+    assert any(map(np.any, jax.tree.leaves(began[1][1])))
+    rows = read_rows(path)
+    assert all(row["updates"]["1.recurrent_kernel"] > 0 for row in rows)
+    assert all(row["clipped"] is None for row in rows)
+
+
+@pytest.mark.slow
+def test_a_page_without_clips_and_without_memories(tmp_path):
+    row = {"step": 1, "gradient_norm": 0.1, "clipped": None, "updates": {}}
+    draw(tmp_path / "page.png", [row | {"layers": {}, "verdict": "No memory."}])
+    assert (tmp_path / "page.png").exists()
+
+
 def test_a_run_that_goes_on_drops_what_came_after(tmp_path):
     path = tmp_path / "flow.jsonl"
     path.write_text("".join(json.dumps({"step": s}) + "\n" for s in (4, 8, 12)))
@@ -96,3 +126,6 @@ def test_the_option_of_the_command(tmp_path, capsys):
     rows = read_rows("r/gradflow.jsonl")
     assert [row["step"] for row in rows] == [100]
     assert (tmp_path / "r" / "gradflow.png").exists()
+    words = ["train", "text", "--run=s", "--gradflow", "--epochs=1", *small]
+    assert main(words) == 0  # it has 75 steps
+    assert [row["step"] for row in read_rows("s/gradflow.jsonl")] == [75]
