@@ -1,9 +1,14 @@
 """Real sequences as NumPy arrays, ready to train on; it knows no JAX and no model."""
 
+from jaxrnn.data.adding import adding as adding
 from jaxrnn.data.batches import Batch as Batch
 from jaxrnn.data.batches import batches as batches
 from jaxrnn.data.buckets import bucket_boundaries as bucket_boundaries
+from jaxrnn.data.copy_memory import copy_baseline as copy_baseline
+from jaxrnn.data.copy_memory import copy_memory as copy_memory
+from jaxrnn.data.examples import Examples as Examples
 from jaxrnn.data.forms import LANGUAGES as LANGUAGES
+from jaxrnn.data.idx import read_idx as read_idx
 from jaxrnn.data.padding import gather as gather
 from jaxrnn.data.padding import pad as pad
 from jaxrnn.data.padding import unpad as unpad
@@ -14,8 +19,12 @@ from jaxrnn.data.pairs import Pair as Pair
 from jaxrnn.data.pairs import read_pairs as read_pairs
 from jaxrnn.data.pairs import split_pairs as split_pairs
 from jaxrnn.data.pairs import tidy as tidy
+from jaxrnn.data.pixels import digits as digits
+from jaxrnn.data.pixels import mnist as mnist
+from jaxrnn.data.pixels import pixels as pixels
 from jaxrnn.data.streams import Streams as Streams
 from jaxrnn.data.streams import Window as Window
+from jaxrnn.data.temporal_order import temporal_order as temporal_order
 from jaxrnn.data.text import python_docs as python_docs
 from jaxrnn.data.text import read_text as read_text
 from jaxrnn.data.text import split as split

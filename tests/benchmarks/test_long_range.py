@@ -1,0 +1,101 @@
+"""The long-range benchmark: what is run, what is kept, and what is claimed."""
+
+import jax
+import numpy as np
+import pytest
+
+from benchmarks.long_range import experiments
+from benchmarks.long_range.experiments import CELLS, CLAIMED, experiment
+from benchmarks.long_range.picture import draw
+from benchmarks.long_range.report import CLAIMS, lines, mostly_stays, sooner
+from benchmarks.long_range.tasks import TASKS
+from benchmarks.long_range.training import Outcome, batches, run, save, saved
+
+SHORT = {"hidden": 4, "batch": 3, "updates": 4, "every": 2}
+
+
+def short(task, steps, learner, **changes):
+    one = experiment(task, steps, learner)
+    return one._replace(recipe=one.recipe._replace(**SHORT | changes))
+
+
+def outcome(name, *curves, every=10):
+    """What an experiment would have come to that measured so at its tests."""
+    task, steps, learner = name.split("-", 2)
+    one = experiment(task, int(steps), learner)
+    updates = [every * i for i in range(len(curves[0]))]
+    one = one._replace(recipe=one.recipe._replace(updates=updates[-1], every=every))
+    return Outcome(one, [*range(len(curves))], updates, [*map(list, curves)], 1.0)
+
+
+def test_a_seed_does_not_depend_on_the_others(tmp_path):
+    one = short("adding", 10, "irnn")
+    # optax counts in integers, and mixes them with floats.
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+        alone, among = run(one, [5]), run(one, [3, 5])
+    assert among.updates == alone.updates == [0, 2, 4]
+    np.testing.assert_allclose(among.curves[1], alone.curves[0], rtol=1e-5)
+    assert among.curves[0] != among.curves[1]
+    save(tmp_path, among)
+    assert saved(tmp_path, one, [3, 5]).curves == among.curves
+    assert saved(tmp_path, one, [3]) is None
+    assert saved(tmp_path, short("adding", 10, "irnn", rate=1.0), [3, 5]) is None
+
+
+@pytest.mark.parametrize("task", ["adding", "copy", "order"])
+def test_batches_are_new_and_apart(task):
+    one = short(task, 20, "tanh")
+    (xs, targets), (later, _) = (batches(one, [0, 1], done) for done in (2, 4))
+    first, _ = TASKS[task].test(20)
+    assert xs.shape == (2, 2, len(first), 3, *first.shape[2:])
+    assert not np.array_equal(xs, later) and not np.array_equal(xs[:, 0], xs[:, 1])
+    drawn = TASKS[task].draw(20, 6, (1, 2))
+    np.testing.assert_array_equal(xs[1, 1, :, 2], drawn.xs[:, 5])
+    time_first = targets.shape[2] == len(first)
+    last = targets[1, 1, :, 2] if time_first else targets[1, 1, 2]
+    np.testing.assert_array_equal(
+        last, drawn.targets[:, 5] if time_first else drawn.targets[5]
+    )
+
+
+def test_what_is_asked_for():
+    claims = {name for claim in CLAIMS for name in claim.experiments}
+    assert claims <= {one.name for one in experiments.claimed()}
+    learners = {one.learner.split("+")[0] for one in experiments.quick()}
+    assert learners == set(CELLS)
+    own = [*experiments.crossed(["copy"], [7], ["gru", "mut1"])]
+    assert [one.name for one in own] == ["copy-7-gru", "copy-7-mut1"]
+    everything = [*experiments.crossed(CLAIMED)]
+    assert claims <= {one.name for one in everything}
+
+
+def test_a_task_is_solved_when_its_bar_is_reached():
+    found = outcome("adding-200-gru", [0.2, 0.01, 0.3], [0.2, 0.02, 0.001])
+    assert found.solved_at == [10, 20] and found.last == [0.3, 0.001]
+    never = outcome("adding-200-lstm-0", [0.2, np.nan, 0.1], [0.2, 0.02, 0.001])
+    assert never.solved_at == [None, 20]
+    assert sooner(found, never) and not sooner(never, found)
+
+
+def test_staying_near_the_baseline():
+    steps = [0.173] * 6
+    assert mostly_stays(outcome("copy-100-lstm-1", [*steps, 0.1]))
+    assert not mostly_stays(outcome("copy-100-lstm-1", [*steps[:3], *[0.1] * 4]))
+
+
+def test_claims_are_told(tmp_path):
+    bad, good = [0.9, 0.9], [0.9, 0.0001]
+    found = {}
+    for one in experiments.claimed():
+        curve = bad if "tanh" in one.learner and "omega" not in one.learner else good
+        if one.name == "copy-100-lstm-1":
+            curve = bad
+        slow = [*bad, *curve] if one.learner == "lstm-0" else curve
+        found[one.name] = outcome(one.name, slow, slow, slow)
+    assert all(claim.seen(found) for claim in CLAIMS)
+    text = "\n".join(lines(found))
+    assert text.count(" yes |") == len(CLAIMS) and "3 of 3" in text
+    del found["copy-100-unitary"]
+    assert "not run |" in "\n".join(lines(found))
+    draw(tmp_path / "picture.png", [*found.values()][:2], title="two")
+    assert (tmp_path / "picture.png").stat().st_size > 10_000
