@@ -114,10 +114,9 @@ def soft_norm(x):
         ("softplus", 1),
         ("hard_sigmoid", 1 / 6),
         ("softmax", None),
-        (soft_norm, None),
-        (jnp.square, None),
+        pytest.param(soft_norm, None, id="soft_norm"),
+        pytest.param(jnp.square, None, id="square"),
     ],
-    ids=repr,
 )
 def test_bound_of_an_activation(f, steepest):
     found = bound(jr.Elman(2, activation=f), {"recurrent_kernel": 3.0 * jnp.eye(2)})
