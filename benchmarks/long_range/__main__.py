@@ -10,7 +10,7 @@ from tqdm import tqdm
 from benchmarks.long_range import experiments
 from benchmarks.long_range.experiments import CELLS, CLAIMED, Experiment
 from benchmarks.long_range.picture import draw
-from benchmarks.long_range.report import lines
+from benchmarks.long_range.report import judged, lines
 from benchmarks.long_range.tasks import TASKS, mnist_tasks
 from benchmarks.long_range.training import Outcome, run, save, saved
 from benchmarks.machine import describe, record, versions
@@ -78,13 +78,15 @@ def outcomes(
 def main() -> None:
     args = options()
     print(describe())
-    seeds = [*range(args.seeds)]
-    found = outcomes(asked(args), seeds, args.folder)
+    folder = args.folder / "quick" if args.quick else args.folder
+    found = outcomes(asked(args), [*range(args.seeds)], folder)
     print(*lines(found), sep="\n")
-    picture = args.folder / "curves.png"
+    if not args.quick:
+        print("", *judged(found), sep="\n")
+    picture = folder / "curves.png"
     draw(picture, found.values(), title=f"{describe()}; {args.seeds} seeds")
-    record(args.folder / "table.json", versions=versions("jaxlib", "jaxrnn", "optax"))
-    print(f"\nwritten: {args.folder}")
+    record(folder / "table.json", versions=versions("jaxlib", "jaxrnn", "optax"))
+    print(f"\nwritten: {folder}")
 
 
 if __name__ == "__main__":

@@ -158,12 +158,15 @@ CLAIMS = (
 
 
 def lines(found: Found) -> Iterator[str]:
-    """Everything, as text: the table, then the claims."""
-    yield from table([*_cells(found.values())])
-    yield ""
+    """The table, a line an experiment."""
+    return table([*_cells(found.values())])
+
+
+def judged(found: Found) -> Iterator[str]:
+    """What was claimed, and whether it was seen."""
     words = {True: "yes", False: "no", None: "not run"}
     rows = [(claim.text, words[claim.seen(found)]) for claim in CLAIMS]
-    yield from table([("claim", "seen"), *rows])
+    return table([("claim", "seen"), *rows])
 
 
 def _cells(outcomes: Iterable[Outcome]) -> Iterator[Sequence[str]]:

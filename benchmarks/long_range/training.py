@@ -128,12 +128,9 @@ def batches(experiment: Experiment, seeds: Sequence[int], done: int) -> Any:
         return [apart(xs, 1), apart(targets, 1 if a_step else 0)]
 
     def apart(array: np.ndarray, axis: int) -> np.ndarray:
-        shape = (
-            array.shape[:axis],
-            (recipe.every, recipe.batch),
-            array.shape[axis + 1 :],
-        )
-        return np.moveaxis(array.reshape(sum(shape, ())), axis, 0)
+        before, after = array.shape[:axis], array.shape[axis + 1 :]
+        shape = *before, recipe.every, recipe.batch, *after
+        return np.moveaxis(array.reshape(shape), axis, 0)
 
     return [np.stack(each) for each in zip(*map(of, seeds), strict=True)]
 

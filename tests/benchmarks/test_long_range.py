@@ -7,7 +7,7 @@ import pytest
 from benchmarks.long_range import experiments
 from benchmarks.long_range.experiments import CELLS, CLAIMED, experiment
 from benchmarks.long_range.picture import draw
-from benchmarks.long_range.report import CLAIMS, lines, mostly_stays, sooner
+from benchmarks.long_range.report import CLAIMS, judged, lines, mostly_stays, sooner
 from benchmarks.long_range.tasks import TASKS
 from benchmarks.long_range.training import Outcome, batches, run, save, saved
 
@@ -58,6 +58,15 @@ def test_batches_are_new_and_apart(task):
     )
 
 
+def test_as_many_rows_as_steps_are_no_riddle():
+    one = short("copy", 20, "tanh", batch=20)
+    xs, targets = batches(one, [0], 2)
+    assert xs.shape == targets.shape == (1, 2, 40, 20)
+    one = short("order", 40, "tanh", batch=20)
+    xs, targets = batches(one, [0], 2)
+    assert xs.shape == (1, 2, 40, 20) and targets.shape == (1, 2, 20)
+
+
 def test_what_is_asked_for():
     claims = {name for claim in CLAIMS for name in claim.experiments}
     assert claims <= {one.name for one in experiments.claimed()}
@@ -93,9 +102,9 @@ def test_claims_are_told(tmp_path):
         slow = [*bad, *curve] if one.learner == "lstm-0" else curve
         found[one.name] = outcome(one.name, slow, slow, slow)
     assert all(claim.seen(found) for claim in CLAIMS)
-    text = "\n".join(lines(found))
-    assert text.count(" yes |") == len(CLAIMS) and "3 of 3" in text
+    assert "\n".join(judged(found)).count(" yes |") == len(CLAIMS)
+    assert "3 of 3" in "\n".join(lines(found))
     del found["copy-100-unitary"]
-    assert "not run |" in "\n".join(lines(found))
+    assert "not run |" in "\n".join(judged(found))
     draw(tmp_path / "picture.png", [*found.values()][:2], title="two")
     assert (tmp_path / "picture.png").stat().st_size > 10_000
