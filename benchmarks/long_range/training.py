@@ -107,6 +107,7 @@ def program(experiment: Experiment, seeds: Sequence[int]) -> tuple[Any, Any, Any
         return jr.init_state(model.init(key, task.read), optimizer, key)
 
     step = jr.train_step(objective, optimizer)
+    # Not vmap: on a CPU products of small matrices are slower side by side.
     one = lambda given: jax.lax.scan(step, *given)[0]
     update = lambda state, batches: jax.lax.map(one, (state, batches))
     measure = lambda params, xs, targets: task.measure(outputs(params, xs), targets)

@@ -28,6 +28,7 @@ def outcome(name, *curves, every=10):
     return Outcome(one, [*range(len(curves))], updates, [*map(list, curves)], 1.0)
 
 
+@pytest.mark.slow
 def test_a_seed_does_not_depend_on_the_others(tmp_path):
     one = short("adding", 10, "irnn")
     # optax counts in integers, and mixes them with floats.
