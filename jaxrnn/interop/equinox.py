@@ -6,10 +6,10 @@ import jax
 import numpy as np
 
 from jaxrnn.cell import Cell
-from jaxrnn.cells import GRU, LSTM, Dense, Embed, LSTMCarry
+from jaxrnn.cells import GRU, LSTM, Dense, Embed
 from jaxrnn.combine import Stack
 from jaxrnn.interop.gates import Stored, Table, check_params
-from jaxrnn.interop.layers import Arrays, Format, carries, carry_of, leaves
+from jaxrnn.interop.layers import Arrays, Format, carry_of_states, leaves, states_of
 from jaxrnn.interop.same import refuse, refuse_directions, with_update
 from jaxrnn.typing import PyTree
 
@@ -100,9 +100,7 @@ def read_carry(cell: Cell, foreign: Any) -> PyTree:
     Raises:
       ValueError: for another number of states than the cell has; for both directions.
     """
-    refuse_directions(cell, "Equinox")
-    parts = list(foreign) if isinstance(cell, Stack) else [foreign]
-    return carry_of(cell, [LSTMCarry(*p) if isinstance(p, tuple) else p for p in parts])
+    return carry_of_states(cell, foreign, "Equinox")
 
 
 def write_carry(cell: Cell, carry: PyTree) -> Any:
@@ -115,10 +113,7 @@ def write_carry(cell: Cell, carry: PyTree) -> Any:
     Raises:
       ValueError: for both directions of a cell, which Equinox has no counterpart of.
     """
-    refuse_directions(cell, "Equinox")
-    parts = carries(cell, carry)
-    states = tuple(tuple(p) if isinstance(p, LSTMCarry) else p for p in parts)
-    return states if isinstance(cell, Stack) else states[0]
+    return states_of(cell, carry, "Equinox")
 
 
 def _fit(cell: Any, own: PyTree) -> tuple[Cell, PyTree]:

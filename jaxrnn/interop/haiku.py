@@ -8,13 +8,12 @@ import jax
 import numpy as np
 
 from jaxrnn.cell import Cell
-from jaxrnn.cells import GRU, LSTM, Dense, Elman, Embed, LSTMCarry
+from jaxrnn.cells import GRU, LSTM, Dense, Elman, Embed
 from jaxrnn.combine import Stack
 from jaxrnn.interop.gates import Stored, Table, check_params
-from jaxrnn.interop.layers import Arrays, Format, Place, carries, carry_of
+from jaxrnn.interop.layers import Arrays, Format, Place, carry_of_states, states_of
 from jaxrnn.interop.same import (
     refuse,
-    refuse_directions,
     with_forget_offset,
     with_two_biases,
     with_update,
@@ -150,9 +149,7 @@ def read_carry(cell: Cell, foreign: Any) -> PyTree:
     Raises:
       ValueError: for another number of states than the cell has; for both directions.
     """
-    refuse_directions(cell, "Haiku")
-    parts = list(foreign) if isinstance(cell, Stack) else [foreign]
-    return carry_of(cell, [LSTMCarry(*p) if isinstance(p, tuple) else p for p in parts])
+    return carry_of_states(cell, foreign, "Haiku")
 
 
 def write_carry(cell: Cell, carry: PyTree) -> Any:
@@ -165,12 +162,13 @@ def write_carry(cell: Cell, carry: PyTree) -> Any:
     Raises:
       ValueError: for both directions of a cell, which Haiku has no counterpart of.
     """
-    refuse_directions(cell, "Haiku")
-    import haiku as hk
 
-    parts = carries(cell, carry)
-    states = tuple(hk.LSTMState(*p) if isinstance(p, LSTMCarry) else p for p in parts)
-    return states if isinstance(cell, Stack) else states[0]
+    def pair(*state: Any) -> Any:
+        import haiku as hk
+
+        return hk.LSTMState(*state)
+
+    return states_of(cell, carry, "Haiku", pair)
 
 
 def _format(cell: Cell, names: Sequence[str], *, two_biases: bool = False) -> Format:

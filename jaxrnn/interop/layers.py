@@ -7,9 +7,15 @@ from typing import Any
 import numpy as np
 
 from jaxrnn.cell import Cell
+from jaxrnn.cells import LSTMCarry
 from jaxrnn.combine import Bidirectional, BidirectionalCarry, Stack
 from jaxrnn.interop.gates import Table, check, stored, taken, zeros_of
-from jaxrnn.interop.same import with_forget_offset, with_one_bias, with_update
+from jaxrnn.interop.same import (
+    refuse_directions,
+    with_forget_offset,
+    with_one_bias,
+    with_update,
+)
 from jaxrnn.typing import PyTree
 
 Place = tuple[int | str, ...]
@@ -69,6 +75,29 @@ def carry_of(cell: Cell, parts: list[PyTree]) -> PyTree:
             f"`carry` must hold {count} states for {cell}, got {len(parts)}"
         )
     return rebuilt(cell, iter(parts), carry=True)
+
+
+def carry_of_states(cell: Cell, foreign: Any, place: str) -> PyTree:
+    """The carry from a state of one cell, or from a tuple of those of a `Stack`.
+
+    Args:
+      cell: the model.
+      foreign: of a cell h, or a tuple (h, c) of an LSTM.
+      place: the name of the format, which has one direction alone.
+    """
+    refuse_directions(cell, place)
+    parts = list(foreign) if isinstance(cell, Stack) else [foreign]
+    return carry_of(cell, [LSTMCarry(*p) if isinstance(p, tuple) else p for p in parts])
+
+
+def states_of(
+    cell: Cell, carry: PyTree, place: str, pair: Callable[..., Any] = lambda *hc: hc
+) -> Any:
+    """The inverse of `carry_of_states`; `pair(h, c)` is an LSTM's state there."""
+    refuse_directions(cell, place)
+    parts = carries(cell, carry)
+    states = tuple(pair(*p) if isinstance(p, LSTMCarry) else p for p in parts)
+    return states if isinstance(cell, Stack) else states[0]
 
 
 def _joined(place: Place, name: str) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import jax
 import numpy as np
 
 T, B, N, H = 6, 4, 3, 5  # unlike one another
@@ -48,6 +49,18 @@ class Run:
     d_weights: Any = None
     d_xs: Any = None
     d_start: Any = None
+
+    def done(self, ys: Any, end: Any, grads: tuple) -> "Run":
+        """This run with its outcomes; `grads` are of weights, inputs and states."""
+        d_weights, d_xs, d_start = jax.tree.map(np.asarray, grads)
+        return dataclasses.replace(
+            self,
+            ys=np.asarray(ys),
+            end=list(map(np.asarray, end)),
+            d_weights=d_weights,
+            d_xs=d_xs,
+            d_start=d_start,
+        )
 
     def arrays(self) -> Arrays:
         """Everything as arrays by name, for a file."""
