@@ -1,5 +1,6 @@
 """Initial weights, each gate's block drawn on its own."""
 
+import math
 from typing import Any
 
 import jax
@@ -56,6 +57,53 @@ class Identity(Initializer):
 
     def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
         return self.scale * jnp.eye(shape[0], shape[1], dtype=dtype)
+
+
+class Rotations(Initializer):
+    """S of an `OrthogonalRNN` whose units turn in pairs, each pair at its own speed.
+
+    ::
+
+      S[2i + 1, 2i] = tan(t_i / 2)    parametrisation="cayley"
+      S[2i + 1, 2i] = t_i             parametrisation="exponential"
+      t_i ~ U(0, most)
+
+    so that U turns the plane of the units 2i and 2i + 1 by t_i. The last of an odd
+    number of units stands still. Slow planes remember long.
+
+    Args:
+      most: the largest angle, in radians, in (0, pi).
+      parametrisation: the cell's.
+
+    References:
+      Henaff, Szlam, LeCun 2016; Helfrich, Willmott, Ye 2018 (with tan(t/2) as
+      sqrt((1 - cos t) / (1 + cos t))).
+
+    Example:
+      >>> import jaxrnn as jr
+      >>> cell = jr.OrthogonalRNN(4, recurrent_init=Rotations(jnp.pi / 2))
+      >>> U = cell.prepare(cell.init(jax.random.key(0), 3))["recurrent_kernel"]
+      >>> bool(jnp.all(jnp.diagonal(U) > 0) & jnp.all(U[:2, 2:] == 0))
+      True
+    """
+
+    most: float = math.pi / 2
+    parametrisation: str = "cayley"
+
+    def __post_init__(self) -> None:
+        known = ("cayley", "exponential")
+        checks.one_of(known, parametrisation=self.parametrisation)
+        if not 0 < self.most < math.pi:
+            raise ValueError(f"`most` must be in (0, pi), got {self.most}")
+        super().__post_init__()
+
+    def __call__(self, key: Key, shape: Shape, dtype: Any = jnp.float32) -> Array:
+        even = 2 * jnp.arange(shape[0] // 2)
+        wide = gate_dtype(dtype)
+        turns = jax.random.uniform(key, even.shape, wide, 0.0, self.most)
+        if self.parametrisation == "cayley":
+            turns = jnp.tan(turns / 2)
+        return jnp.zeros(shape, dtype).at[even + 1, even].set(turns.astype(dtype))
 
 
 class NormalizedPositive(Initializer):

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxrnn import OrthogonalRNN
 from jaxrnn.initializers import (
     Chrono,
     GlorotUniform,
@@ -15,6 +16,7 @@ from jaxrnn.initializers import (
     Normal,
     NormalizedPositive,
     Orthogonal,
+    Rotations,
     Uniform,
     Whole,
     Zeros,
@@ -22,7 +24,7 @@ from jaxrnn.initializers import (
 )
 
 KEY = jax.random.key(0, impl="unsafe_rbg")  # its programs compile in half the time
-SQUARE = [NormalizedPositive()]
+SQUARE = [NormalizedPositive(), Rotations()]
 ANY = [
     Orthogonal(0.5),
     Identity(2.0),
@@ -150,3 +152,35 @@ def test_chrono_needs_three_steps(longest):
 def test_chrono_counts_steps():
     with pytest.raises(TypeError, match=r"^`longest` must be an integer, got 9\.5$"):
         Chrono(9.5)
+
+
+@pytest.mark.parametrize("parametrisation", ["cayley", "exponential"])
+@pytest.mark.parametrize("hidden_size", [6, 7, 1])
+def test_planes_turn_by_the_angles_drawn(parametrisation, hidden_size):
+    init = Rotations(1.25, parametrisation)
+    cell = OrthogonalRNN(
+        hidden_size, parametrisation=parametrisation, recurrent_init=init
+    )
+    params = cell.init(KEY, 2)
+    S = drawn(lambda *given: params["skew_kernel"], None)
+    turns = np.diagonal(S, -1)[::2]
+    turns = 2 * np.arctan(turns) if parametrisation == "cayley" else turns
+    assert np.all((turns > 0) & (turns < 1.25))
+    angles = np.angle(np.linalg.eigvals(cell.prepare(params)["recurrent_kernel"]))
+    still = [0.0] * (hidden_size % 2)
+    expected = np.sort([*turns, *-turns, *still])
+    np.testing.assert_allclose(np.sort(angles), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"most": 0.0}, "`most` must be in (0, pi), got 0.0"),
+        ({"most": 3.5}, "`most` must be in (0, pi), got 3.5"),
+        ({"parametrisation": "householder"}, "parametrisation"),
+    ],
+    ids=str,
+)
+def test_rotations_that_no_cell_could_start_with(given, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        Rotations(**given)

@@ -4,6 +4,7 @@ Whatever is measured is better the lower it is.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from jaxrnn.data import Examples
 TESTED = 500
 TEST_SEED = 2**31  # no experiment's
 Draw = Callable[[int, int, Any], Examples]
+Parts = Callable[[int], tuple[Examples, Examples]]  # of T, to train and to test
 
 
 class Task(NamedTuple):
@@ -89,16 +91,30 @@ def generated(draw: Callable[..., Examples]) -> dict[str, Any]:
     }
 
 
-def given(parts: Callable[[], tuple[Examples, Examples]]) -> dict[str, Any]:
+def given(parts: Parts) -> dict[str, Any]:
     """To train and to test on, where examples are given."""
     parts = functools.cache(parts)
 
     def draw(steps: int, rows: int, seed: Any) -> Examples:
-        train, _ = parts()
+        train, _ = parts(steps)
         chosen = np.random.default_rng(seed).integers(len(train.targets), size=rows)
         return Examples(train.xs[:, chosen], train.targets[chosen])
 
-    return {"draw": draw, "test": lambda steps: parts()[1], "fresh": False}
+    return {"draw": draw, "test": lambda steps: parts(steps)[1], "fresh": False}
+
+
+def digits(steps: int, *, permuted: bool = False) -> tuple[Examples, Examples]:
+    """Images of T pixels."""
+    enlarged = math.isqrt(steps // 64)
+    if steps != 64 * enlarged**2:
+        raise ValueError(f"digits have 64 steps, 256, 576 ..., got {steps}")
+    return jr.data.digits(permuted=permuted, enlarged=enlarged)
+
+
+DIGITS: dict[str, Parts] = {
+    "digits": digits,
+    "permuted": functools.partial(digits, permuted=True),
+}
 
 
 _CLASSES: dict[str, Any] = {
@@ -147,25 +163,46 @@ TASKS = {
         **_CLASSES,
         **generated(jr.data.temporal_order),
     ),
-    "digits": Task(
-        title="digits by pixels", lengths=(64,), **_PIXELS, **given(jr.data.digits)
-    ),
-    "permuted": Task(
-        title="permuted digits",
-        lengths=(64,),
-        **_PIXELS,
-        **given(functools.partial(jr.data.digits, permuted=True)),
-    ),
+    **{
+        name: Task(title=title, lengths=(64, 256), **_PIXELS, **given(DIGITS[name]))
+        for name, title in (
+            ("digits", "digits by pixels"),
+            ("permuted", "permuted digits"),
+        )
+    },
 }
 
 
 def mnist_tasks(path: str) -> dict[str, Task]:
     """The same digits in more pixels, from files that the user has."""
-    read = functools.partial(jr.data.mnist, path)
-    plain, permuted = given(read), given(functools.partial(read, permuted=True))
+    read = lambda permuted: given(lambda _: jr.data.mnist(path, permuted=permuted))
+    plain, permuted = read(False), read(True)
     return {
         "mnist": Task(title="MNIST by pixels", lengths=(784,), **_PIXELS, **plain),
         "permuted-mnist": Task(
             title="permuted MNIST", lengths=(784,), **_PIXELS, **permuted
         ),
     }
+
+
+def held_out_tasks() -> dict[str, Task]:
+    """The digits, judged by a fifth of those to train on.
+
+    A setting that is chosen by these is not chosen by what judges it in the end.
+    """
+    return {
+        name: TASKS[name]._replace(**given(held_out(parts)))
+        for name, parts in DIGITS.items()
+    }
+
+
+def held_out(parts: Parts) -> Parts:
+    """The examples to train on, in two parts."""
+
+    def own(steps: int) -> tuple[Examples, Examples]:
+        (xs, targets), _ = parts(steps)
+        tested = len(targets) // 5
+        part = lambda rows: Examples(xs[:, rows], targets[rows])
+        return part(slice(tested, None)), part(slice(tested))
+
+    return own

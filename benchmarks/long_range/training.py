@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -125,6 +125,8 @@ def batches(experiment: Experiment, seeds: Sequence[int], done: int) -> Any:
     def of(seed: int) -> list[np.ndarray]:
         rows = recipe.every * recipe.batch
         xs, targets = task.draw(experiment.steps, rows, (seed, done))
+        if recipe.noise:
+            xs = noisy(xs, recipe.noise, (seed, done))
         a_step = targets.shape[:2] == xs.shape[:2]  # not one a sequence
         return [apart(xs, 1), apart(targets, 1 if a_step else 0)]
 
@@ -136,14 +138,19 @@ def batches(experiment: Experiment, seeds: Sequence[int], done: int) -> Any:
     return [np.stack(each) for each in zip(*map(of, seeds), strict=True)]
 
 
+def noisy(xs: np.ndarray, deviation: float, seed: Sequence[int]) -> np.ndarray:
+    """The inputs, and as much noise on each: nothing that is learned hangs on one."""
+    drawn = np.random.default_rng([*seed, 1]).standard_normal(xs.shape, np.float32)
+    return xs + np.float32(deviation) * drawn
+
+
 def saved(folder: Path, experiment: Experiment, seeds: Sequence[int]) -> Outcome | None:
     """What the experiment came to, if it was run before, in the same way."""
     path = folder / f"{experiment.name}.json"
     if not path.exists():
         return None
     told = json.loads(path.read_text("utf-8"))
-    same = {"recipe": experiment.recipe._asdict(), "seeds": [*seeds]}
-    if any(told[name] != value for name, value in same.items()):
+    if any(told.get(name) != value for name, value in told_of(experiment, seeds)):
         return None
     numbers = (told[name] for name in ("updates", "curves", "seconds"))
     return Outcome(experiment, [*seeds], *numbers)
@@ -152,10 +159,18 @@ def saved(folder: Path, experiment: Experiment, seeds: Sequence[int]) -> Outcome
 def save(folder: Path, outcome: Outcome) -> None:
     """Write what an experiment came to, whole or not at all."""
     experiment = outcome.experiment
-    told = {"name": experiment.name, "recipe": experiment.recipe._asdict()}
-    told |= {"seeds": outcome.seeds, "seconds": round(outcome.seconds, 1)}
+    told = dict(told_of(experiment, outcome.seeds))
+    told |= {"seconds": round(outcome.seconds, 1)}
     told |= {"updates": outcome.updates, "curves": outcome.curves}
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / f"{experiment.name}.unfinished"
     unfinished.write_text(json.dumps(told, indent=1), "utf-8")
     unfinished.rename(folder / f"{experiment.name}.json")
+
+
+def told_of(experiment: Experiment, seeds: Sequence[int]) -> Iterable[tuple[str, Any]]:
+    """What an outcome hangs on, for the file that keeps it."""
+    yield "name", experiment.name
+    yield "cell", repr(experiment.cell)
+    yield "recipe", experiment.recipe._asdict()
+    yield "seeds", [*seeds]

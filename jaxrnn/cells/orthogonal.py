@@ -41,7 +41,8 @@ class OrthogonalRNN(Cell):
       activation: f: "modrelu", or a function by name or at the top level of a module.
       reflections: K, of "householder" alone; None: H, as many as a matrix can need.
       kernel_init: of W.
-      recurrent_init: of S or the v_k.
+      recurrent_init: of S or the v_k; `jaxrnn.initializers.Rotations` starts with
+        planes that turn slowly, for long memories.
 
     References:
       Helfrich, Willmott, Ye 2018 (Cayley); Lezcano-Casado, Martínez-Rubio 2019

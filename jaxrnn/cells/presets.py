@@ -9,6 +9,7 @@ from jaxrnn.cells.lstm import LSTM
 from jaxrnn.initializers import (
     GlorotUniform,
     Identity,
+    Initializer,
     Normal,
     NormalizedPositive,
     Orthogonal,
@@ -16,13 +17,19 @@ from jaxrnn.initializers import (
     Whole,
 )
 
+_ALIKE = Normal(0.001)
 
-def IRNN(hidden_size: int, scale: float = 1.0) -> Elman:
+
+def IRNN(
+    hidden_size: int, scale: float = 1.0, *, kernel_init: Initializer = _ALIKE
+) -> Elman:
     """A relu network that starts by handing its state on as it is: U = scale * I.
 
     Args:
       hidden_size: H.
       scale: 1 remembers longest; less forgets, 0.01 for short dependencies.
+      kernel_init: of W. As in the paper it is so small that all units start alike;
+        wider, such as Normal(0.03), learns several times sooner with Adam.
 
     References:
       Le, Jaitly, Hinton 2015; lecture 000.
@@ -35,7 +42,7 @@ def IRNN(hidden_size: int, scale: float = 1.0) -> Elman:
     return Elman(
         hidden_size,
         activation="relu",
-        kernel_init=Normal(0.001),
+        kernel_init=kernel_init,
         recurrent_init=Identity(scale),
     )
 

@@ -36,7 +36,9 @@ def pixels(images: ArrayLike, *, order: ArrayLike | None = None) -> np.ndarray:
     return flat[places, :, None]
 
 
-def digits(*, permuted: bool = False, seed: int = 0) -> tuple[Examples, Examples]:
+def digits(
+    *, permuted: bool = False, enlarged: int = 1, seed: int = 0
+) -> tuple[Examples, Examples]:
     """Returns scikit-learn's handwritten digits pixel by pixel, to train and to test.
 
     They are 1,797 images of 8 x 8 pixels, by 43 people: sequences of 64 steps. One
@@ -45,13 +47,17 @@ def digits(*, permuted: bool = False, seed: int = 0) -> tuple[Examples, Examples
     Args:
       permuted: the pixels in an order drawn at random, the same for all images, so that
         neighbours are far apart.
+      enlarged: how many pixels, in height and in width, each one becomes: the same
+        image, to be remembered for 64 * enlarged^2 steps.
       seed: of the parts, and of the order.
 
     Returns:
       1,438 images to train on and 359 to test, drawn at random: pixels between 0 and 1,
-      float32 [64, N, 1], and digits, int32 [N].
+      float32 [64 * enlarged^2, N, 1], and digits, int32 [N].
 
     Raises:
+      TypeError: `enlarged` or `seed` is no integer.
+      ValueError: it is too small.
       ImportError: scikit-learn is not installed.
 
     References:
@@ -64,14 +70,16 @@ def digits(*, permuted: bool = False, seed: int = 0) -> tuple[Examples, Examples
       ((64, 1438, 1), (64, 359, 1))
     """
     check_integer("seed", seed, least=0)
+    check_integer("enlarged", enlarged, least=1)
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
         hint = "pip install 'jaxrnn[digits]'"
         raise ImportError(f"`digits` needs scikit-learn: {hint}") from error
     images, labels = load_digits(return_X_y=True)
+    images = np.kron(images.reshape(-1, 8, 8), np.ones((1, enlarged, enlarged)))
     rng = np.random.default_rng(seed)
-    order = rng.permutation(images.shape[1]) if permuted else None
+    order = rng.permutation(images[0].size) if permuted else None
     rows = np.random.default_rng([seed, 1]).permutation(len(images))
     xs, labels = pixels(images / 16, order=order), labels.astype(np.int32)
     part = lambda rows: Examples(xs[:, rows], labels[rows])

@@ -1,14 +1,17 @@
 """The long-range benchmark: what is run, what is kept, and what is claimed."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.tree_util import tree_leaves_with_path
 
+import jaxrnn as jr
 from benchmarks.long_range import experiments
 from benchmarks.long_range.experiments import CELLS, CLAIMED, experiment
 from benchmarks.long_range.picture import draw
 from benchmarks.long_range.report import CLAIMS, judged, lines, mostly_stays, sooner
-from benchmarks.long_range.tasks import TASKS
+from benchmarks.long_range.tasks import DIGITS, TASKS, held_out
 from benchmarks.long_range.training import Outcome, batches, run, save, saved
 
 SHORT = {"hidden": 4, "batch": 3, "updates": 4, "every": 2}
@@ -43,6 +46,53 @@ def test_a_seed_does_not_depend_on_the_others(tmp_path):
     assert saved(tmp_path, short("adding", 10, "irnn", rate=1.0), [3, 5]) is None
 
 
+def test_an_outcome_is_not_taken_for_another_cells(tmp_path, monkeypatch):
+    found = outcome("adding-200-gru", [0.2, 0.01])
+    save(tmp_path, found)
+    assert saved(tmp_path, found.experiment, [0]).curves == found.curves
+    monkeypatch.setitem(CELLS, "gru", lambda size: jr.GRU(size, reset="after"))
+    assert saved(tmp_path, found.experiment, [0]) is None
+
+
+def test_noise_is_new_on_every_input_and_the_same_again():
+    plain, noisy = short("permuted", 64, "gru"), short("permuted", 64, "gru", noise=0.5)
+    plain = plain._replace(recipe=plain.recipe._replace(noise=0.0))
+    (xs, targets), (others, same) = (batches(one, [0, 1], 2) for one in (plain, noisy))
+    added = others - xs
+    np.testing.assert_array_equal(targets, same)
+    assert added.dtype == np.float32 and abs(added.std() - 0.5) < 0.05
+    assert len(np.unique(added)) > 0.99 * added.size
+    np.testing.assert_array_equal(others, batches(noisy, [0, 1], 2)[0])
+
+
+def test_digits_held_out_are_some_of_those_to_train_on():
+    pytest.importorskip("sklearn")
+    rows = lambda xs: {tuple(x) for x in xs[..., 0].T.tolist()}
+    for name, parts in DIGITS.items():
+        train, test = parts(64)
+        for steps in (64, 256):
+            assert held_out(parts)(steps)[1].xs.shape == (steps, 287, 1)
+        own, judged_by = held_out(parts)(64)
+        assert rows(own.xs) | rows(judged_by.xs) == rows(train.xs)
+        assert not rows(judged_by.xs) & rows(test.xs), name
+    with pytest.raises(ValueError, match=r"digits have 64 steps, 256, 576 .*got 100"):
+        TASKS["digits"].test(100)
+
+
+def test_the_state_may_have_a_rate_of_its_own():
+    recipe = experiment("adding", 200, "orthogonal-slow").recipe
+    model = TASKS["adding"].model(jr.OrthogonalRNN(3))
+    params = model.init(jax.random.key(0), 2)
+    optimizer = recipe.transformation()
+    slopes = jax.tree.map(jnp.ones_like, params)
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers with floats
+        steps, _ = optimizer.update(slopes, optimizer.init(params), params)
+    taken = {path[-1].key: float(-a.mean()) for path, a in tree_leaves_with_path(steps)}
+    ratio = recipe.recurrent_rate / recipe.rate
+    assert taken.pop("skew_kernel") == pytest.approx(ratio * taken["kernel"], rel=1e-4)
+    assert len(set(np.round([*taken.values()], 6))) == 1
+
+
 @pytest.mark.parametrize("task", ["adding", "copy", "order"])
 def test_batches_are_new_and_apart(task):
     one = short(task, 20, "tanh")
@@ -70,13 +120,15 @@ def test_as_many_rows_as_steps_are_no_riddle():
 
 def test_what_is_asked_for():
     claims = {name for claim in CLAIMS for name in claim.experiments}
-    assert claims <= {one.name for one in experiments.claimed()}
+    assert claims <= {one.name for one in experiments.claimed(TASKS)}
+    assert {one.task for one in experiments.claimed(["copy"])} == {"copy"}
     learners = {one.learner.split("+")[0] for one in experiments.quick()}
     assert learners == set(CELLS)
     own = [*experiments.crossed(["copy"], [7], ["gru", "mut1"])]
     assert [one.name for one in own] == ["copy-7-gru", "copy-7-mut1"]
-    everything = [*experiments.crossed(CLAIMED)]
-    assert claims <= {one.name for one in everything}
+    for task, steps in CLAIMED:
+        everything = {one.name for one in experiments.crossed([task], [steps])}
+        assert {n for n in claims if n.startswith(f"{task}-{steps}-")} <= everything
 
 
 def test_a_task_is_solved_when_its_bar_is_reached():
@@ -96,7 +148,7 @@ def test_staying_near_the_baseline():
 def test_claims_are_told(tmp_path):
     bad, good = [0.9, 0.9], [0.9, 0.0001]
     found = {}
-    for one in experiments.claimed():
+    for one in experiments.claimed(TASKS):
         curve = bad if "tanh" in one.learner and "omega" not in one.learner else good
         if one.name == "copy-100-lstm-1":
             curve = bad

@@ -82,6 +82,17 @@ def test_permuted_digits_are_the_same_ones_in_another_order():
     assert not np.array_equal(one.targets, other.targets)
 
 
+def test_enlarged_digits_have_every_pixel_in_a_square():
+    pytest.importorskip("sklearn")
+    for plain, large in zip(digits(), digits(enlarged=3), strict=True):
+        np.testing.assert_array_equal(plain.targets, large.targets)
+        squares = large.xs.reshape(8, 3, 8, 3, -1)
+        expected = plain.xs.reshape(8, 1, 8, 1, -1)
+        np.testing.assert_array_equal(squares, expected + np.zeros_like(squares))
+    with pytest.raises(ValueError, match="`enlarged` must be at least 1, got 0"):
+        digits(enlarged=0)
+
+
 def test_digits_can_be_told_apart():
     pytest.importorskip("sklearn")
     train, test = (part.xs[..., 0].T for part in digits(permuted=True))
