@@ -101,7 +101,8 @@ def ridge(
       `kernel` V `[H, m]` and `bias` c `[m]`.
 
     Raises:
-      ValueError: for a penalty that is not above 0, and where shapes do not agree.
+      ValueError: for a penalty that is not above 0, where shapes do not agree, and
+        where no step counts.
 
     References:
       Jaeger 2001; ridge regression: Hoerl, Kennard 1970.
@@ -121,6 +122,8 @@ def ridge(
                 f"`{name}` must have the leading axes {ys.shape[:-1]} of `ys`, "
                 f"got {shape}"
             )
+    if checks.concrete(mask) and not mask.any():
+        raise ValueError("`mask` must let at least one step count, got none")
     dtype, H = gate_dtype(ys.dtype), ys.shape[-1]
 
     def rows(a: Array) -> Array:

@@ -53,6 +53,9 @@ class GradientFlow(NamedTuple):
     lengths: Array
     thresholds: Array
 
+    def __str__(self) -> str:
+        return self.verdict()
+
     def verdict(self) -> str:
         """What is wrong, if anything is, in words: a line a layer, and what helps."""
         return verdict(self)

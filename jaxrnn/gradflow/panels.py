@@ -69,7 +69,8 @@ def _reach(axes: Any, layer: "LayerFlow") -> None:
         powers = powers if powers[0] == 0 else powers[::-1]
         some = np.arange(min(len(powers), len(reach)))
         worst = _clipped(powers[some])
-        axes.plot(some, worst, color=_COLOURS[1], label="at most, $||dc_T/dc_t||$")
+        label = "largest gain, $||dc_T/dc_t||$"
+        axes.plot(some, worst, color=_COLOURS[1], label=label)
         if layer.spectra.bound is not None:
             bound = _clipped(some * float(layer.spectra.bound))
             label = "bound by U alone"

@@ -13,6 +13,7 @@ from jaxrnn.typing import Array, Key, PyTree, Shape
 from jaxrnn.unroll.arrange import Arrays, Sequence, arrange, time_first
 from jaxrnn.unroll.chunks import chunk_size, scan_chunks
 from jaxrnn.unroll.masks import zero_padding
+from jaxrnn.unroll.method import check_method
 from jaxrnn.unroll.origin import Origin
 from jaxrnn.unroll.run import Run
 
@@ -36,6 +37,7 @@ def unroll_loss(
     context: PyTree = None,
     time_axis: int = 0,
     checkpoint: int | str | None = None,
+    method: str = "auto",
     reduction: str = "mean",
 ) -> tuple[Array, PyTree]:
     """The loss of every real step, summed or averaged; `unroll` without its outputs.
@@ -57,8 +59,8 @@ def unroll_loss(
       loss: `(y, target) -> [T, *batch]` losses of steps, such as `cross_entropy`, on
         any number of steps. Outside jit a function made anew compiles anew.
       carry: the state to start from; None: the cell's initial carry.
-      lengths, mask, reset, reverse, key, start, context, time_axis, checkpoint: as for
-        `unroll`.
+      lengths, mask, reset, reverse, key, start, context, time_axis, checkpoint, method:
+        as for `unroll`.
       reduction: "mean" over real steps, "sum", "row mean" or "none", as for `reduce`; 0
         if no step is real.
 
@@ -81,12 +83,13 @@ def unroll_loss(
       >>> 1.0 < float(value) < 3.0
       True
     """
+    check_method(method, cell)
     sequence = arrange(
         cell, xs, lengths=lengths, mask=mask, reset=reset, time_axis=time_axis
     )
     targets = arrange_targets(targets, sequence, time_axis)
     size = chunk_size(checkpoint, sequence.steps)
-    options = (cell, loss, sequence.batch_shape, bool(reverse), size)
+    options = (cell, loss, sequence.batch_shape, bool(reverse), size, method)
     origin = Origin(params, carry, key, start, context)
     last, losses = _losses(options, origin, sequence.arrays, targets)
     return reduce(losses, sequence.arrays.mask, reduction=reduction), last
@@ -120,8 +123,8 @@ def step_losses(loss: Loss, ys: PyTree, targets: PyTree, shape: Shape) -> Array:
 def _losses(
     options: tuple, origin: Origin, arrays: Arrays, targets: PyTree
 ) -> tuple[PyTree, Array]:
-    cell, loss, batch_shape, backwards, size = options
-    run = Run(batch_shape, backwards=backwards)
+    cell, loss, batch_shape, backwards, size, method = options
+    run = Run(batch_shape, backwards=backwards, method=method)
     run = run.with_arrays(arrays, origin.key, origin.start)
     ready, carry = origin.begin(cell, arrays.xs, batch_shape)
 

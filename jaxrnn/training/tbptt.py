@@ -13,6 +13,7 @@ from jaxrnn.training.loss import Loss, arrange_targets, step_losses
 from jaxrnn.typing import Array, Key, PyTree
 from jaxrnn.unroll.arrange import Arrays, arrange
 from jaxrnn.unroll.masks import select
+from jaxrnn.unroll.method import check_method
 from jaxrnn.unroll.origin import Origin
 from jaxrnn.unroll.run import Run
 
@@ -35,6 +36,7 @@ def tbptt_loss(
     start: int | Array = 0,
     context: PyTree = None,
     time_axis: int = 0,
+    method: str = "auto",
     reduction: str = "mean",
 ) -> tuple[Array, PyTree]:
     """The loss of a sequence whose gradient goes back a bounded number of steps.
@@ -60,7 +62,7 @@ def tbptt_loss(
       every: k1, steps from one backward pass to the next.
       back: k2, steps that each of them goes back, at least k1; None: k1.
       burn_in: steps at the start that only warm the carry up, without loss or gradient.
-      lengths, mask, reset, key, start, context, time_axis: as for `unroll`.
+      lengths, mask, reset, key, start, context, time_axis, method: as for `unroll`.
       reduction: of the losses of the real steps after the burn-in, as for `reduce`.
 
     Returns:
@@ -85,6 +87,7 @@ def tbptt_loss(
       >>> carry.shape
       (4, 3)
     """
+    check_method(method, cell)
     back = every if back is None else back
     checks.positive(every=every, back=back)
     if back < every:
@@ -105,7 +108,7 @@ def tbptt_loss(
             f"`burn_in` must lie in [0, T] = [0, {sequence.steps}], got {burn_in}"
         )
     targets = arrange_targets(targets, sequence, time_axis)
-    options = (cell, loss, sequence.batch_shape, every, back, burn_in)
+    options = (cell, loss, sequence.batch_shape, every, back, burn_in, method)
     origin = Origin(params, carry, key, start, context)
     last, losses = _losses(options, origin, sequence.arrays, targets)
     mask = sequence.arrays.mask
@@ -118,8 +121,8 @@ def tbptt_loss(
 def _losses(
     options: tuple, origin: Origin, arrays: Arrays, targets: PyTree
 ) -> tuple[PyTree, Array]:
-    cell, loss, batch_shape, every, back, burn_in = options
-    run = Run(batch_shape).with_arrays(arrays, origin.key, origin.start)
+    cell, loss, batch_shape, every, back, burn_in, method = options
+    run = Run(batch_shape, method=method).with_arrays(arrays, origin.key, origin.start)
     ready, carry = origin.begin(cell, arrays.xs, batch_shape)
     if burn_in:
         warm = run.over(_steps(run.flags, 0, burn_in))

@@ -101,8 +101,9 @@ def test_ridge_runs_compiled_and_in_single_precision():
             r"`targets` must have the leading axes \(7, 2\)",
         ),
         ({"mask": np.ones(7, bool)}, r"`mask` must have the leading axes \(7, 2\)"),
+        ({"mask": np.zeros((7, 2), bool)}, "`mask` must let at least one step count"),
     ],
-    ids=["penalty", "targets", "mask"],
+    ids=["penalty", "targets", "mask", "nothing"],
 )
 def test_ridge_says_what_does_not_fit(arguments, message):
     given = {"ys": jnp.ones((7, 2, 3)), "targets": np.ones((7, 2, 1))} | arguments

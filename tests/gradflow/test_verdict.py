@@ -55,6 +55,7 @@ def test_time(factor, words):
     assert first_line(flow).startswith(f"Elman: {words};")
     assert ("where they shrink" in flow.verdict()) == (factor < 1)
     assert ("where they grow" in flow.verdict()) == (factor > 1)
+    assert str(flow) == flow.verdict()  # what a notebook prints
 
 
 @pytest.mark.parametrize(

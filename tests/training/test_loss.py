@@ -349,3 +349,28 @@ def test_bad_arguments(targets, options, error, message):
 def test_a_loss_must_give_one_value_a_step(loss, checkpoint):
     with pytest.raises(ValueError, match="`loss` must"):
         classified(XS, LABELS, loss, checkpoint=checkpoint)
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [jr.unroll_loss, functools.partial(jr.tbptt_loss, every=3, back=5)],
+    ids=["unroll_loss", "tbptt_loss"],
+)
+def test_linear_cells_go_by_the_method_asked_for(loss):
+    cell = jr.MinGRU(HIDDEN, param_dtype="float64")
+    params, arguments = parameters(cell, INPUTS), drawn(5)
+    targets = np.random.default_rng(6).normal(size=(T, B, HIDDEN))
+    rest = {name: arguments[name] for name in ("mask", "reset")}
+
+    def graded(method):
+        value = lambda params: loss(
+            cell, params, arguments["xs"], targets, squared, method=method, **rest
+        )
+        return jax.value_and_grad(value, has_aux=True)
+
+    close(graded("associative")(params), graded("scan")(params))
+    scans = lambda method: str(jax.make_jaxpr(graded(method))(params)).count("scan[")
+    assert scans("associative") < scans("scan")
+    with pytest.raises(ValueError, match="needs a linear cell"):
+        rest = (PARAMS, arguments["xs"], arguments["targets"], combined)
+        loss(MODEL, *rest, method="associative")
