@@ -27,15 +27,16 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 # every subprocess of a test would inherit those.
 jax.config.update("jax_num_cpu_devices", 8)
 # Most of a test's time is compilation, and a third of that optimisation. Set the
-# variable to 0 for programs as users run them.
-if "JAX_DISABLE_MOST_OPTIMIZATIONS" not in os.environ:
+# variable to 0 for programs as users run them; subprocesses of a test inherit it.
+if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") not in ("0", "false"):
     jax.config.update("jax_disable_most_optimizations", True)
-    if jax.__version_info__ < (0, 11):  # a later XLA refuses the flag
+    if jax.__version_info__ < (0, 11):  # a later XLA refuses the flags
+        # Each takes a fifth or more of what is left: one module a program, and XLA's
+        # older generator of code.
+        flags = "--xla_cpu_parallel_codegen_split_count=1"
+        flags += " --xla_cpu_use_fusion_emitters=false"
         given = os.environ.get("XLA_FLAGS", "")
-        # A third of what is left; read now, for subprocesses must not inherit it.
-        os.environ["XLA_FLAGS"] = f"{given} --xla_cpu_use_fusion_emitters=false"
-        jax.devices()
-        os.environ["XLA_FLAGS"] = given
+        os.environ["XLA_FLAGS"] = given if flags in given else f"{given} {flags}"
 # One compilation per shape is a law: a cache on disk would answer in its place.
 jax.config.update("jax_enable_compilation_cache", False)
 
