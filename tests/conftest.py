@@ -1,5 +1,6 @@
 """One strict session: what JAX and Python let pass by default fails here."""
 
+import gc
 import itertools
 import os
 import signal
@@ -37,6 +38,8 @@ if os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1") not in ("0", "fa
         flags += " --xla_cpu_use_fusion_emitters=false"
         given = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = given if flags in given else f"{given} {flags}"
+# JAX traces into many small objects; to look for cycles among them so often takes time.
+gc.set_threshold(100_000, 50, 100)
 # One compilation per shape is a law: a cache on disk would answer in its place.
 jax.config.update("jax_enable_compilation_cache", False)
 
@@ -74,9 +77,9 @@ _finished = itertools.count(1)
 
 @pytest.fixture(autouse=True)
 def programs() -> Iterator[None]:
-    """Compiled programs go after every 300 tests: a process may map only so many."""
+    """Compiled programs go after every 600 tests: a process may map only so many."""
     yield
-    if next(_finished) % 300 == 0:
+    if next(_finished) % 600 == 0:
         jax.clear_caches()
 
 

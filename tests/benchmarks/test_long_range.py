@@ -86,7 +86,8 @@ def test_the_state_may_have_a_rate_of_its_own():
     optimizer = recipe.transformation()
     slopes = jax.tree.map(jnp.ones_like, params)
     with jax.numpy_dtype_promotion("standard"):  # optax mixes integers with floats
-        steps, _ = optimizer.update(slopes, optimizer.init(params), params)
+        start = lambda given: optimizer.update(slopes, optimizer.init(given), given)
+        steps, _ = jax.jit(start)(params)
     taken = {path[-1].key: float(-a.mean()) for path, a in tree_leaves_with_path(steps)}
     ratio = recipe.recurrent_rate / recipe.rate
     assert taken.pop("skew_kernel") == pytest.approx(ratio * taken["kernel"], rel=1e-4)

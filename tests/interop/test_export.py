@@ -28,7 +28,8 @@ import jax, numpy as np
 from jax import export
 
 path, arrays, out = sys.argv[1:]
-given = np.load(arrays)
+with np.load(arrays) as file:
+    given = dict(file)
 with zipfile.ZipFile(path) as archive:
     start, sequence, step = (
         export.deserialize(bytearray(archive.read(name)))
@@ -73,7 +74,8 @@ def test_a_process_without_the_library_runs_it(
         subprocess.run(
             [sys.executable, "-c", ELSEWHERE, *map(str, paths)], check=True, timeout=120
         )
-        got = np.load(tmp_path / "out.npz")
+        with np.load(tmp_path / "out.npz") as file:
+            got = dict(file)
         for number in numbers:
             xs, lengths = arrays[f"xs{number}"], arrays[f"lengths{number}"]
             last, ys = jr.unroll(model, params, xs, lengths=lengths)

@@ -35,6 +35,7 @@ def law(
     cheap: bool = False,
     covered: bool = False,
     personal: bool = False,
+    dear: bool = False,
     needs: tuple[Condition, ...] = (),
 ) -> Any:
     """A test of every row: `def test_this_holds(case): ...`.
@@ -49,20 +50,21 @@ def law(
       covered: test_any_combination.py and the other laws imply it, so that by default
         it runs on no row.
       personal: how a cell is written may break it; else it is the engine that keeps it.
+      dear: it takes so long that the default run leaves it to those marked `laws`.
       needs: conditions on a row; each returns None, or why the law says nothing of it.
     """
-    options = {"cheap": cheap, "covered": covered, "personal": personal, "needs": needs}
     if function is None:
-        return functools.partial(law, **options)
+        options = {"cheap": cheap, "covered": covered, "personal": personal}
+        return functools.partial(law, **options, dear=dear, needs=needs)
     name = function.__name__.removeprefix("test_")
     params = []
     for row in ROWS:
         reasons = [row.exempt.get(name), *(condition(row) for condition in needs)]
         reason = next(filter(None, reasons), None)
         marks = [pytest.mark.skip(reason=f"{row}: {reason}")] if reason else []
-        if covered or not row.representative:
+        if covered or dear or not row.representative:
             drawn = zlib.crc32(f"{name} of {row}".encode()) % SHARE == 0
-            kept = cheap or personal or drawn
+            kept = cheap or personal or drawn or (dear and row.representative)
             marks.append(pytest.mark.laws if kept else pytest.mark.exhaustive)
         params.append(pytest.param(row, id=row.name, marks=marks))
     return pytest.mark.parametrize("row", params, scope="session")(function)

@@ -41,7 +41,7 @@ def test_one_compilation_per_shape_whatever_the_values(row: Row, case: Case) -> 
     assert compiled == []
 
 
-@law
+@law(dear=True)
 def test_no_tracer_leaks(case: Case) -> None:
     fresh = case.steps(slice(4))  # of a shape that nobody has traced yet
     flags = {"mask": HOLES[:4], "reset": RESETS[:4]}

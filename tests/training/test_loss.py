@@ -366,7 +366,7 @@ def test_linear_cells_go_by_the_method_asked_for(loss):
         value = lambda params: loss(
             cell, params, arguments["xs"], targets, squared, method=method, **rest
         )
-        return jax.value_and_grad(value, has_aux=True)
+        return jax.jit(jax.value_and_grad(value, has_aux=True))
 
     close(graded("associative")(params), graded("scan")(params))
     scans = lambda method: str(jax.make_jaxpr(graded(method))(params)).count("scan[")
