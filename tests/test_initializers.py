@@ -52,7 +52,9 @@ def moments(values, mean, stddev):
 
 
 @pytest.mark.parametrize("init", ANY + SQUARE, ids=str)
-@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize(
+    "dtype", ["bfloat16", pytest.param("float32", marks=pytest.mark.slow)]
+)
 def test_weights_are_finite_in_their_dtype(init, dtype):
     for shape in [(4, 4)] if init in SQUARE else [(6, 4), (4, 6)]:
         weights = init(KEY, shape, jnp.dtype(dtype))
@@ -155,7 +157,9 @@ def test_chrono_counts_steps():
 
 
 @pytest.mark.parametrize("parametrisation", ["cayley", "exponential"])
-@pytest.mark.parametrize("hidden_size", [6, 7, 1])
+@pytest.mark.parametrize(
+    "hidden_size", [7, *(pytest.param(n, marks=pytest.mark.slow) for n in (6, 1))]
+)
 def test_planes_turn_by_the_angles_drawn(parametrisation, hidden_size):
     init = Rotations(1.25, parametrisation)
     cell = OrthogonalRNN(

@@ -168,7 +168,10 @@ class Stop(Callback):
             self.how()
 
 
-@pytest.mark.parametrize("stopped", [1, 3, 4, 5, 8, 11, 16])
+@pytest.mark.parametrize(
+    "stopped",
+    [1, 4, 5, 16, *(pytest.param(n, marks=pytest.mark.slow) for n in (3, 8, 11))],
+)
 def test_interrupted_and_resumed_equals_uninterrupted(tmp_path, stopped):
     def run(name, *more):
         return fit(

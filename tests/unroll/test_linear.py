@@ -74,7 +74,13 @@ MODELS = {
 }
 
 
-@pytest.mark.parametrize("reverse", [False, True], ids=["forwards", "backwards"])
+@pytest.mark.parametrize(
+    "reverse",
+    [
+        pytest.param(False, id="forwards", marks=pytest.mark.slow),
+        pytest.param(True, id="backwards"),
+    ],
+)
 @pytest.mark.parametrize("model, size", MODELS.values(), ids=MODELS)
 def test_combined_steps_are_a_scan(model, size, reverse):
     params = jax.tree.map(jnp.float64, parameters(model, size))
