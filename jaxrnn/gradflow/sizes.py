@@ -17,6 +17,9 @@ def size(array: Array, leading: int = 0) -> Array:
       0.0
     """
     shape = array.shape
+    # An error signal that is zero for sure is a constant; XLA would spend seconds, and
+    # warnings, on computing its norm while it compiles.
+    array = jax.lax.optimization_barrier(array)
     flat = jnp.abs(array).reshape(*shape[:leading], math.prod(shape[leading:]))
     top = jnp.max(flat, axis=-1, initial=0)
     unit = jnp.where((top > 0) & jnp.isfinite(top), top, 1)

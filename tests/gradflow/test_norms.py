@@ -10,6 +10,7 @@ import pytest
 import jaxrnn as jr
 from drawn import parameters
 from jaxrnn.gradflow import measure
+from jaxrnn.gradflow.sizes import size
 from jaxrnn.unroll.masks import select
 from laws.harness import compilations
 
@@ -159,3 +160,10 @@ def test_one_compilation_a_shape():
     with compilations() as compiled:
         look(*others)
     assert compiled == []
+
+
+def test_norms_of_what_is_zero_for_sure_are_not_computed_by_the_compiler():
+    # XLA's own evaluation of a constant takes seconds where a program takes none.
+    program = jax.jit(lambda: size(jnp.zeros((3, 4, 5)), 2)).lower().compile()
+    assert "reduce" in program.as_text()
+    np.testing.assert_array_equal(program(), np.zeros((3, 4)))
