@@ -27,6 +27,7 @@ def figures(results):
     return {(row["name"], row["mode"]): row for row in summary(results)}
 
 
+@pytest.mark.slow
 def test_a_library_agrees():
     result = measure(Row(GRU, TINY), LINEN, repeats=2, lasting=0.0)
     assert list(result.errors) == ["linen"]

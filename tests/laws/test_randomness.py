@@ -34,7 +34,7 @@ def test_without_a_key_every_run_gives_the_same_bits(case: Case) -> None:
     same_bits(case.unroll(mask=HOLES), case.unroll(mask=HOLES, key=None))
 
 
-@law
+@law(dear=True)
 def test_no_key_is_used_twice(case: Case) -> None:
     with jax.debug_key_reuse(True):
         case.unroll(key=KEY)

@@ -31,7 +31,7 @@ def test_a_scan_is_its_steps_backwards_with_resets(case: Case) -> None:
     close(case.unroll(**options), loop(case, **options)[:2])
 
 
-@law
+@law(dear=True)
 def test_jit_is_eager(case: Case) -> None:
     few = case.steps(slice(3))
     compiled = few.unroll(mask=HOLES[:3])
