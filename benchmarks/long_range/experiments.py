@@ -72,7 +72,7 @@ class Recipe(NamedTuple):
     def transformation(self) -> optax.GradientTransformation:
         """The optimizer, behind the clipping."""
         optimizer = self._at(self.rate)
-        if self.recurrent_rate:
+        if self.recurrent_rate is not None:
             each = {True: self._at(self.recurrent_rate), False: optimizer}
             optimizer = optax.multi_transform(each, of_state)
         if self.clip is None:

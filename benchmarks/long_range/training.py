@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -150,7 +150,8 @@ def saved(folder: Path, experiment: Experiment, seeds: Sequence[int]) -> Outcome
     if not path.exists():
         return None
     told = json.loads(path.read_text("utf-8"))
-    if any(told.get(name) != value for name, value in told_of(experiment, seeds)):
+    same = told_of(experiment, seeds)
+    if any(told.get(name) != value for name, value in same.items()):
         return None
     numbers = (told[name] for name in ("updates", "curves", "seconds"))
     return Outcome(experiment, [*seeds], *numbers)
@@ -159,7 +160,7 @@ def saved(folder: Path, experiment: Experiment, seeds: Sequence[int]) -> Outcome
 def save(folder: Path, outcome: Outcome) -> None:
     """Write what an experiment came to, whole or not at all."""
     experiment = outcome.experiment
-    told = dict(told_of(experiment, outcome.seeds))
+    told = told_of(experiment, outcome.seeds)
     told |= {"seconds": round(outcome.seconds, 1)}
     told |= {"updates": outcome.updates, "curves": outcome.curves}
     folder.mkdir(parents=True, exist_ok=True)
@@ -168,9 +169,7 @@ def save(folder: Path, outcome: Outcome) -> None:
     unfinished.rename(folder / f"{experiment.name}.json")
 
 
-def told_of(experiment: Experiment, seeds: Sequence[int]) -> Iterable[tuple[str, Any]]:
+def told_of(experiment: Experiment, seeds: Sequence[int]) -> dict[str, Any]:
     """What an outcome hangs on, for the file that keeps it."""
-    yield "name", experiment.name
-    yield "cell", repr(experiment.cell)
-    yield "recipe", experiment.recipe._asdict()
-    yield "seeds", [*seeds]
+    told = {"name": experiment.name, "cell": repr(experiment.cell)}
+    return told | {"recipe": experiment.recipe._asdict(), "seeds": [*seeds]}

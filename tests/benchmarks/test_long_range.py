@@ -55,8 +55,7 @@ def test_an_outcome_is_not_taken_for_another_cells(tmp_path, monkeypatch):
 
 
 def test_noise_is_new_on_every_input_and_the_same_again():
-    plain, noisy = short("permuted", 64, "gru"), short("permuted", 64, "gru", noise=0.5)
-    plain = plain._replace(recipe=plain.recipe._replace(noise=0.0))
+    plain, noisy = (short("permuted", 64, "gru", noise=noise) for noise in (0.0, 0.5))
     (xs, targets), (others, same) = (batches(one, [0, 1], 2) for one in (plain, noisy))
     added = others - xs
     np.testing.assert_array_equal(targets, same)

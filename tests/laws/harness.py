@@ -54,8 +54,14 @@ def law(
       needs: conditions on a row; each returns None, or why the law says nothing of it.
     """
     if function is None:
-        options = {"cheap": cheap, "covered": covered, "personal": personal}
-        return functools.partial(law, **options, dear=dear, needs=needs)
+        return functools.partial(
+            law,
+            cheap=cheap,
+            covered=covered,
+            personal=personal,
+            dear=dear,
+            needs=needs,
+        )
     name = function.__name__.removeprefix("test_")
     params = []
     for row in ROWS:

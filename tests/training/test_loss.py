@@ -372,5 +372,5 @@ def test_linear_cells_go_by_the_method_asked_for(loss):
     scans = lambda method: str(jax.make_jaxpr(graded(method))(params)).count("scan[")
     assert scans("associative") < scans("scan")
     with pytest.raises(ValueError, match="needs a linear cell"):
-        rest = (PARAMS, arguments["xs"], arguments["targets"], combined)
-        loss(MODEL, *rest, method="associative")
+        given = (PARAMS, arguments["xs"], arguments["targets"], combined)
+        loss(MODEL, *given, method="associative")
